@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isMolnError, type MolnError } from '../src/base/errors.ts';
+import { systemClock } from '../src/base/time.ts';
+import { TRANSACTION_IDLE_MS } from '../src/database/limits.ts';
 import { look, run, sameCopies, startDatabase } from '../testing/database-kit.ts';
 
 const ITEMS = 'CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT UNIQUE, n)';
@@ -137,6 +139,55 @@ test('an interactive transaction sees its own writes, and nobody else does befor
   await other.rollBack();
   assert.deepEqual(await look(primary, 'SELECT count(*) FROM items'), [[2n]]);
   await errorOf(other.run({ sql: 'DELETE FROM items' }));
+});
+
+test('a transaction that has done nothing yet looks at what is committed, and nobody changes it meanwhile', async () => {
+  await using on = await startDatabase();
+  const primary = await on.copy('n1');
+  await primary.lead();
+  await run(primary, ITEMS);
+  await run(primary, "INSERT INTO items (name) VALUES ('a')");
+  const names = { sql: 'SELECT name FROM items WHERE id < 10' };
+  const before = (await on.log.head('s1')).index;
+  const hold = await primary.begin();
+  const waiting = run(primary, "INSERT INTO items (name) VALUES ('later')");
+  assert.deepEqual((await hold.look?.(names))?.rows, [['a']]);
+  assert.equal(await hold.look?.({ sql: 'SELECT nothing FROM nowhere' }), undefined);
+  assert.equal(await hold.commit(), before);
+  await waiting;
+  const other = await primary.begin();
+  assert.deepEqual((await other.look?.(names))?.rows, [['a'], ['later']]);
+  await other.run({ sql: "INSERT INTO items (name) VALUES ('own')" });
+  assert.equal(await other.look?.(names), undefined);
+  assert.deepEqual((await other.run(names)).rows, [['a'], ['later'], ['own']]);
+  await other.commit();
+});
+
+test('a transaction that is asked for several things at a time is idle once', async () => {
+  await using on = await startDatabase();
+  let waiting = 0;
+  const after: typeof systemClock.after = (ms, work) => {
+    const timer = systemClock.after(ms, work);
+    if (ms !== TRANSACTION_IDLE_MS) return timer;
+    waiting++;
+    let isOver = false;
+    return {
+      [Symbol.dispose]: () => {
+        if (!isOver) waiting--;
+        isOver = true;
+        timer[Symbol.dispose]();
+      },
+    };
+  };
+  const primary = await on.copy('n1', { clock: { ...systemClock, after } });
+  await primary.lead();
+  await run(primary, ITEMS);
+  const hold = await primary.begin();
+  const count = { sql: 'SELECT count(*) FROM items' };
+  await Promise.all([hold.look?.(count), hold.run(count), hold.run(count), hold.run(count)]);
+  assert.equal(waiting, 1);
+  await hold.rollBack();
+  assert.equal(waiting, 0);
 });
 
 test('an interactive transaction that is left alone is rolled back, and says so', async () => {

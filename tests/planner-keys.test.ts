@@ -157,6 +157,32 @@ test('without foreign keys a child comes before its parent, as in a dump', async
   await pair.ask('SELECT * FROM b');
 });
 
+test('that keys are deferred is forgotten with the next transaction, also one of a single text', async () => {
+  using pair = new PlannerPair([1, 3]);
+  await pair.ask('CREATE TABLE parent(id INTEGER PRIMARY KEY)');
+  await pair.ask('CREATE TABLE child(id INTEGER PRIMARY KEY, parent REFERENCES parent)');
+  const between = [
+    'SELECT 1',
+    'SELECT * FROM nowhere',
+    'PRAGMA foreign_keys = ON',
+    'SELECT * FROM child',
+    'SELECT name FROM sqlite_schema',
+    'DELETE FROM child',
+    'INSERT INTO child VALUES (1, 1)',
+    'CREATE TABLE IF NOT EXISTS other(x)',
+  ];
+  const said: (string | undefined)[] = [];
+  for (const sql of between) {
+    await pair.ask('PRAGMA defer_foreign_keys = ON');
+    await pair.ask(sql);
+    await pair.ask('BEGIN');
+    said.push((await pair.ask('INSERT INTO child VALUES (2, 2)')).error);
+    await pair.ask('ROLLBACK');
+  }
+  const isDeferred = said.map((error) => error === undefined);
+  assert.deepEqual(isDeferred, [true, true, true, false, false, false, false, false]);
+});
+
 test('cascades in a circle end: a tree, and two tables that lead to each other', async () => {
   using pair = new PlannerPair([1, 3], { foreignKeys: true, exact: NEVER });
   await pair.ask(

@@ -9,6 +9,7 @@ import { PREPARED_MS, TRANSACTION_IDLE_MS, TRANSACTION_TOTAL_MS } from './limits
 import type { PrimaryTerm } from './primary.ts';
 import type { Outcome, Settled, Share, StripeTransaction } from './stripe-client.ts';
 import type { Statement, StatementResult, Step } from './statement.ts';
+import type { StripeThread } from './stripe-thread.ts';
 
 export class Hold implements StripeTransaction {
   /** Resolves when the stripe is free again. */
@@ -18,20 +19,29 @@ export class Hold implements StripeTransaction {
   #state: 'open' | 'prepared' | 'over' = 'open';
   #reason: Error | undefined;
   #idle: Disposable | undefined;
+  #busy = 0;
   #total: Disposable | undefined;
   #entry: EncodedEntry | undefined;
   #isCross = false;
-  #schemaVersion = 0;
+  readonly #schemaVersion: number;
+  #begun: Promise<void> | undefined;
   #preparing: Promise<Share> | undefined;
   #settled: Promise<Settled> | undefined;
   readonly #onEnd: () => void;
 
+  /** From now on it is its turn. */
   constructor(term: PrimaryTerm) {
     this.#term = term;
+    this.#schemaVersion = term.options.progress.applied.schemaVersion;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.over = promise;
     this.#free = resolve;
     this.#onEnd = () => this.#fail(term.signal.reason as Error);
+    term.signal.addEventListener('abort', this.#onEnd, { once: true });
+    this.#total = term.options.clock.after(TRANSACTION_TOTAL_MS, () => {
+      this.#expire('transactionTotalMs', TRANSACTION_TOTAL_MS, 'in all');
+    });
+    this.#rest();
   }
 
   get term(): PrimaryTerm {
@@ -42,16 +52,6 @@ export class Hold implements StripeTransaction {
     return this.#schemaVersion;
   }
 
-  async begin(): Promise<void> {
-    const { thread, clock } = this.#term.options;
-    this.#schemaVersion = await thread.call('begin');
-    this.#total = clock.after(TRANSACTION_TOTAL_MS, () => {
-      this.#expire('transactionTotalMs', TRANSACTION_TOTAL_MS, 'in all');
-    });
-    this.#term.signal.addEventListener('abort', this.#onEnd, { once: true });
-    this.#rest();
-  }
-
   async run(statement: Statement): Promise<StatementResult> {
     const [result] = await this.runAll([statement]);
     if (result === undefined) throw new Error('A statement has no result');
@@ -60,14 +60,27 @@ export class Hold implements StripeTransaction {
 
   /** When it throws, the transaction goes on without that statement, unless SQLite itself has rolled everything back. */
   async runAll(steps: readonly Step[]): Promise<readonly StatementResult[]> {
-    this.#require('open');
-    this.#idle?.[Symbol.dispose]();
-    try {
-      const { thread } = this.#term.options;
-      return await this.#term.inTime(thread.call('steps', steps, this.#term.statementMs));
-    } finally {
-      if (this.#state === 'open') this.#rest();
-    }
+    const { statementMs } = this.#term;
+    return await this.#busily(async () =>
+      this.#term.inTime(this.#inside((thread) => thread.call('steps', steps, statementMs))),
+    );
+  }
+
+  /** Beside the thread, which would have to be woken, to begin, and to end what it has begun. */
+  async look(statement: Statement): Promise<StatementResult | undefined> {
+    if (this.#begun !== undefined) return undefined;
+    const { appender, options } = this.#term;
+    return await this.#busily(async () => {
+      try {
+        const result = await options.reads.query(statement, undefined, true);
+        // Unless something was begun in the meantime, of which it may have seen nothing.
+        const isAll = result.at === appender.head.index && this.#begun === undefined;
+        return isAll ? result : undefined;
+      } catch {
+        // The thread says what is wrong with it, and takes the time that it needs.
+        return undefined;
+      }
+    });
   }
 
   async prepare(): Promise<Share> {
@@ -121,6 +134,31 @@ export class Hold implements StripeTransaction {
     else if (this.#state !== 'over') await this.#rollBack();
   }
 
+  /** It is not idle while any of what was asked at a time goes on. */
+  async #busily<T>(work: () => Promise<T>): Promise<T> {
+    this.#require('open');
+    this.#busy++;
+    this.#idle?.[Symbol.dispose]();
+    try {
+      return await work();
+    } finally {
+      if (--this.#busy === 0 && this.#state === 'open') this.#rest();
+    }
+  }
+
+  /** The thread begins when it is first asked for something, in the same message: nobody else has the stripe anyway. */
+  async #inside<T>(call: (thread: StripeThread) => Promise<T>): Promise<T> {
+    const { thread } = this.#term.options;
+    this.#begun ??= thread.call('begin');
+    const [begun, called] = await Promise.allSettled([this.#begun, call(thread)]);
+    if (begun.status === 'rejected') {
+      this.#term.lose(asError(begun.reason));
+      throw begun.reason;
+    }
+    if (called.status === 'rejected') throw called.reason;
+    return called.value;
+  }
+
   #require(state: 'open' | 'prepared'): void {
     if (this.#reason !== undefined) throw this.#reason;
     if (this.#state === state) return;
@@ -132,10 +170,14 @@ export class Hold implements StripeTransaction {
     this.#state = 'prepared';
     this.#isCross = cross;
     this.#idle?.[Symbol.dispose]();
-    const { stripe, epoch, thread } = this.#term.options;
+    const { stripe, epoch } = this.#term.options;
     const { head } = this.#term.appender;
     try {
-      const entry = await thread.call('prepare', this.#term.facts(cross));
+      const facts = this.#term.facts(cross);
+      const entry =
+        this.#begun === undefined
+          ? undefined
+          : await this.#inside((thread) => thread.call('prepare', facts));
       this.#entry = entry;
       if (entry === undefined) return { kind: 'read', read: { stripe, epoch, at: head } };
       await this.#term.recallAll();
@@ -181,7 +223,7 @@ export class Hold implements StripeTransaction {
     // First of all, so that nobody adds to it meanwhile.
     this.#state = 'over';
     try {
-      await this.#term.options.thread.call('rollBack');
+      if (this.#begun !== undefined) await this.#term.options.thread.call('rollBack');
     } finally {
       this.#end();
     }

@@ -7,7 +7,6 @@ import { isMolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { Revision } from '../registry/registry.ts';
-import type { Applied } from './applied.ts';
 import { Appender } from './appender.ts';
 import type { CommitLog, Head } from './commit-log.ts';
 import { crashPoint } from './crash-points.ts';
@@ -25,6 +24,8 @@ import {
 import { Lender, type Loan, type Recall } from './loans.ts';
 import { LogGauge, type Pressure, pressureOf } from './log-gauge.ts';
 import { sizeOf, type Statement, type StatementResult } from './statement.ts';
+import type { Progress } from './progress.ts';
+import type { Reads } from './reads.ts';
 import type { StripeThread } from './stripe-thread.ts';
 import type { GroupAnswer } from './thread-calls.ts';
 import type { EntryFacts } from './writer.ts';
@@ -40,8 +41,10 @@ export interface PrimaryOptions {
   readonly logger: Logger;
   /** The term is over, or the file can no longer be written: called once. */
   readonly onLost: (reason: Error) => void;
-  /** The file contains an entry more. */
-  readonly onApplied: (applied: Applied) => void;
+  /** What the file contains; told of every entry more. */
+  readonly progress: Pick<Progress, 'applied' | 'moved'>;
+  /** Of the same file. */
+  readonly reads: Pick<Reads, 'query'>;
   /** Aborts when nobody will wait any longer, not even for what is in doubt. */
   readonly signal: AbortSignal;
   /** A statement cannot be stopped: only the end of the process helps. */
@@ -262,14 +265,14 @@ export class PrimaryTerm {
   /** The log has the entry: it has happened, even if this copy cannot write it, which ends the term. */
   async commit(): Promise<void> {
     await this.#orLose(async () =>
-      this.options.onApplied(await this.options.thread.call('commit')),
+      this.options.progress.moved(await this.options.thread.call('commit')),
     );
   }
 
   /** The barrier is in the log, and nothing is open. */
   async passed(barrier: EncodedEntry): Promise<void> {
-    const { thread, epoch, onApplied } = this.options;
-    onApplied(await thread.call('passed', barrier, epoch));
+    const { thread, epoch, progress } = this.options;
+    progress.moved(await thread.call('passed', barrier, epoch));
   }
 
   /** Tells when the thread hangs in a statement. */
@@ -354,13 +357,10 @@ export class PrimaryTerm {
   }
 
   async #lend(turn: Turn): Promise<void> {
+    // Which may be of another schema.
+    await this.#committing;
+    if (this.#stop.signal.aborted) return turn.reject(this.#stop.signal.reason);
     const hold = new Hold(this);
-    try {
-      await hold.begin();
-    } catch (error) {
-      turn.reject(error);
-      throw error;
-    }
     turn.take(hold);
     await hold.over;
   }

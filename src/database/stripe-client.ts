@@ -38,6 +38,11 @@ export interface StripeTransaction {
   run(statement: Statement): Promise<StatementResult>;
   /** One after the other, up to the first that fails; what ran before it stays. Results of statements only. */
   runAll(steps: readonly Step[]): Promise<readonly StatementResult[]>;
+  /**
+   * A statement that only reads, of a transaction that has done nothing here yet: what the file has, which nobody else changes. Undefined when it is to be run instead: it would
+   * not be answered at once, or something is wrong with it. Left out: always so.
+   */
+  look?(statement: Statement): Promise<StatementResult | undefined>;
   /** Resolves to the index for reads at `session` level. */
   commit(): Promise<number>;
   /** Nothing of it happened. Without effect when it is over. */

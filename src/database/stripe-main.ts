@@ -11,7 +11,7 @@ import { Applier } from './applier.ts';
 import { tooLong } from './connection.ts';
 import { setCrashHook } from './crash-points.ts';
 import type { EncodedEntry, Entry } from './entry.ts';
-import { failureBody, schemaChanged } from './errors.ts';
+import { failureBody, limitMet, schemaChanged } from './errors.ts';
 import { Reader } from './reader.ts';
 import type { Statement, StatementResult, Step } from './statement.ts';
 import type {
@@ -84,10 +84,8 @@ class StripeThread implements Calls {
     }
   }
 
-  begin(): number {
-    const writer = this.#needWriter();
-    writer.begin();
-    return writer.applied.schemaVersion;
+  begin(): void {
+    this.#needWriter().begin();
   }
 
   /** All of them have the time of one statement: whoever waits takes the thread for stuck after twice that. */
@@ -96,6 +94,8 @@ class StripeThread implements Calls {
     const until = now() + statementMs;
     try {
       return steps.flatMap((step) => {
+        // Without one the first statement would be a transaction by itself, of which the log knows nothing.
+        if (!writer.isOpen) throw notBegun();
         if ('savepoint' in step) return writer.savepoint(step);
         if ('schemaVersion' in step) return writer.raiseSchema(step.schemaVersion);
         const leftMs = until - now();
@@ -109,6 +109,7 @@ class StripeThread implements Calls {
 
   prepare(facts: EntryFacts): EncodedEntry | undefined {
     const writer = this.#needWriter();
+    if (!writer.isOpen) throw notBegun();
     writer.checkForeignKeys();
     const entry = writer.finish(facts);
     if (entry === undefined) writer.rollBack();
@@ -169,6 +170,10 @@ class StripeThread implements Calls {
     assert.ok(this.#reader !== undefined, 'the file is not open');
     return this.#reader;
   }
+}
+
+function notBegun(): Error {
+  return limitMet('transaction', 'The transaction is over', 'Begin a new one', 21);
 }
 
 function outcomeBody(outcome: Outcome): TransactionOutcome {

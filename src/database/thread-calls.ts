@@ -44,9 +44,8 @@ export interface Calls {
     /** The version of the schema that each was planned for, if it says so. */
     planned: readonly (number | undefined)[],
   ): GroupAnswer;
-  /** Gives the version of the schema. */
-  begin(): number;
-  /** One after the other, up to the first that fails; those before it stay. */
+  begin(): void;
+  /** After `begin`: one after the other, up to the first that fails; those before it stay. */
   steps(steps: readonly Step[], statementMs: number): readonly StatementResult[];
   /** The entry of the steps since `begin`; undefined when nothing was changed, the transaction is then over. */
   prepare(facts: EntryFacts): EncodedEntry | undefined;

@@ -32,7 +32,7 @@ export function colocated(
     return 'it uses USING';
   }
   const isLeft = (at: number): boolean => at > 0 && ((types[at - 1] ?? 0) & JOIN.LEFT) !== 0;
-  const inner = whereClause === undefined ? [] : conjuncts(whereClause);
+  const inner = whereClause === undefined ? [] : [...conjuncts(whereClause)];
   for (const [at, { constraint }] of joins.entries()) {
     if (constraint?.type === 'OnJoinConstraint' && !isLeft(at + 1)) {
       inner.push(...conjuncts(constraint.expr));

@@ -3,6 +3,7 @@
  * its own here that remembers it and answers as SQLite does, without any effect on stripes.
  */
 import { MemoryDatabase, type SqlRow } from '../sqlite/sqlite.ts';
+import type { Binding } from './binding.ts';
 
 export class ConnectionSettings implements Disposable {
   foreignKeys: boolean;
@@ -24,6 +25,11 @@ export class ConnectionSettings implements Disposable {
     const statement = this.#tuned.prepare(sql);
     const columns = statement.columns.map(({ name }) => name);
     return { columns, rows: statement.all() };
+  }
+
+  /** A text that reads or writes tables is a transaction, and with any of those SQLite forgets that keys are deferred. */
+  ranAlone({ readsSchema, tables }: Pick<Binding, 'readsSchema' | 'tables'>): void {
+    if (readsSchema || tables.length > 0) this.deferForeignKeys = false;
   }
 
   [Symbol.dispose](): void {

@@ -114,6 +114,7 @@ export class Connection {
       binding.parsed === undefined
         ? ((given ?? []) as SqlRow)
         : valuesOf(binding.parameters, given);
+    if (!this.inTransaction) this.settings.ranAlone(binding);
     return prepared.write === undefined
       ? await this.#read(prepared, values, signal)
       : await this.#write(prepared, values, signal);

@@ -53,14 +53,11 @@ export function tableFilters(
   });
   for (const select of selects) {
     const items = plainItems(select.from).map((item) => itemOf(item, catalogue));
-    const known = new Map<Expr, number | undefined>();
-    const ownerOf = (expr: Expr): number | undefined => {
-      if (!known.has(expr)) known.set(expr, resolve(expr, items)?.at);
-      return known.get(expr);
-    };
+    const ownerOf = (expr: Expr): number | undefined => resolve(expr, items)?.at;
+    const termsOf = safeTerms(select, (term) => plainOwner(term, ownerOf));
     for (const [at, { name, table }] of items.entries()) {
       if (table === undefined || met.get(table) !== 1) continue;
-      const terms = safeTerms(select, at).filter((term) => isPlain(term, ownerOf, at));
+      const terms = termsOf(at);
       const texts = terms.map(
         (term) => `(${cut(binding.sql, term.span, binding.parameters.edits)})`,
       );
@@ -81,23 +78,26 @@ function namesTableTwice(node: AstNode, catalogue: Catalogue): boolean {
   return node.type === 'InTableExpr' || node.type === 'SubSelectTable';
 }
 
-/** Terms that may drop rows of one item before the joins are made. */
-function safeTerms({ from, whereClause }: SelectFrom, at: number): readonly Expr[] {
+/** Terms over each item alone that may drop rows of it before the joins are made. */
+function safeTerms(
+  { from, whereClause }: SelectFrom,
+  ownerOf: (term: Expr) => number | undefined,
+): (at: number) => readonly Expr[] {
   const joins = from?.joins ?? [];
   const types = joins.map(({ operator }) =>
     operator.type === 'TypedJoinJoinOperator' ? (operator.joinType ?? 0) : 0,
   );
-  if (types.some((type) => (type & JOIN.RIGHT) !== 0)) return [];
+  if (types.some((type) => (type & JOIN.RIGHT) !== 0)) return () => [];
   const isLeft = (index: number): boolean =>
     index > 0 && ((types[index - 1] ?? 0) & JOIN.LEFT) !== 0;
   const on = (index: number): readonly Expr[] => {
     const constraint = joins[index - 1]?.constraint;
     return constraint?.type === 'OnJoinConstraint' ? conjuncts(constraint.expr) : [];
   };
-  if (isLeft(at)) return on(at);
-  const terms = whereClause === undefined ? [] : conjuncts(whereClause);
+  const terms = whereClause === undefined ? [] : [...conjuncts(whereClause)];
   for (const index of joins.keys()) if (!isLeft(index + 1)) terms.push(...on(index + 1));
-  return terms;
+  const own = Map.groupBy(terms, ownerOf);
+  return (at) => (isLeft(at) ? on(at).filter((term) => ownerOf(term) === at) : (own.get(at) ?? []));
 }
 
 const COMPARISONS: ReadonlySet<string> = new Set([
@@ -111,27 +111,31 @@ const COMPARISONS: ReadonlySet<string> = new Set([
   'NotEquals',
 ]);
 
-/** Comparisons of the item's own columns with constants: they raise no error and say the same everywhere. */
-function isPlain(term: Expr, ownerOf: (expr: Expr) => number | undefined, at: number): boolean {
-  const own = (expr: Expr): boolean => ownerOf(expr) === at;
-  const fixed = (expr: Expr): boolean =>
-    expr.type === 'NumericLiteral' ||
-    expr.type === 'StringLiteral' ||
-    expr.type === 'BlobLiteral' ||
-    expr.type === 'NullLiteral' ||
-    expr.type === 'VariableExpr';
+/** The item whose columns alone it compares with constants, which raises no error and says the same everywhere. */
+function plainOwner(term: Expr, ownerOf: (expr: Expr) => number | undefined): number | undefined {
   switch (term.type) {
     case 'BinaryExpr':
-      if (!COMPARISONS.has(term.op)) return false;
-      return (own(term.left) && fixed(term.right)) || (fixed(term.left) && own(term.right));
+      if (!COMPARISONS.has(term.op)) return undefined;
+      if (isFixed(term.right)) return ownerOf(term.left);
+      return isFixed(term.left) ? ownerOf(term.right) : undefined;
     case 'IsNullExpr':
     case 'NotNullExpr':
-      return own(term.expr);
+      return ownerOf(term.expr);
     case 'BetweenExpr':
-      return own(term.lhs) && fixed(term.start) && fixed(term.end);
+      return isFixed(term.start) && isFixed(term.end) ? ownerOf(term.lhs) : undefined;
     case 'InListExpr':
-      return own(term.lhs) && (term.rhs ?? []).every(fixed);
+      return (term.rhs ?? []).every(isFixed) ? ownerOf(term.lhs) : undefined;
     default:
-      return false;
+      return undefined;
   }
+}
+
+function isFixed({ type }: Expr): boolean {
+  return (
+    type === 'NumericLiteral' ||
+    type === 'StringLiteral' ||
+    type === 'BlobLiteral' ||
+    type === 'NullLiteral' ||
+    type === 'VariableExpr'
+  );
 }

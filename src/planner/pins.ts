@@ -43,44 +43,47 @@ export function itemOf(item: SelectTable, catalogue: Catalogue): Item {
   return { name: foldName(item.alias?.name.text ?? own), table: catalogue.table(own) };
 }
 
-/** Terms that every row of the result has passed, for a table at `at` in the FROM. */
+/** Terms that every row of the result has passed, for the table at each place of the FROM; without an outer join they are the same for all. */
 export function termsFor(
   from: FromClause | undefined,
   where: Expr | undefined,
-  at: number,
-): readonly Expr[] {
-  const terms = where === undefined ? [] : conjuncts(where);
+): (at: number) => readonly Expr[] {
+  const everywhere = where === undefined ? [] : [...conjuncts(where)];
   const joins = from?.joins ?? [];
-  const inner = joins.every(({ operator }) => {
-    const type = operator.type === 'TypedJoinJoinOperator' ? (operator.joinType ?? 0) : 0;
-    return (type & (JOIN.LEFT | JOIN.RIGHT | JOIN.OUTER)) === 0;
-  });
-  for (const [index, { constraint, operator }] of joins.entries()) {
-    if (constraint?.type !== 'OnJoinConstraint') continue;
-    const type = operator.type === 'TypedJoinJoinOperator' ? (operator.joinType ?? 0) : 0;
-    const leftOnly = (type & JOIN.LEFT) !== 0 && (type & JOIN.RIGHT) === 0;
-    // ON of a LEFT JOIN limits the right table only; with RIGHT or FULL about nothing is trusted.
-    if (inner || (leftOnly && index + 1 === at && !hasRight(joins))) {
-      terms.push(...conjuncts(constraint.expr));
-    }
-  }
-  return terms;
-}
-
-function hasRight(joins: NonNullable<FromClause['joins']>): boolean {
-  return joins.some(
-    ({ operator }) =>
-      operator.type === 'TypedJoinJoinOperator' && ((operator.joinType ?? 0) & JOIN.RIGHT) !== 0,
+  const types = joins.map(({ operator }) =>
+    operator.type === 'TypedJoinJoinOperator' ? (operator.joinType ?? 0) : 0,
   );
+  const on = (index: number): readonly Expr[] => {
+    const constraint = joins[index]?.constraint;
+    return constraint?.type === 'OnJoinConstraint' ? conjuncts(constraint.expr) : [];
+  };
+  if (types.every((type) => (type & (JOIN.LEFT | JOIN.RIGHT | JOIN.OUTER)) === 0)) {
+    for (const index of joins.keys()) everywhere.push(...on(index));
+    return () => everywhere;
+  }
+  // ON of a LEFT JOIN limits the right table only; with RIGHT or FULL about nothing is trusted.
+  const isTrusted = types.every((type) => (type & JOIN.RIGHT) === 0);
+  return (at) =>
+    isTrusted && ((types[at - 1] ?? 0) & JOIN.LEFT) !== 0
+      ? [...everywhere, ...on(at - 1)]
+      : everywhere;
 }
 
-export function conjuncts(expr: Expr): Expr[] {
-  if (expr.type === 'BinaryExpr' && expr.op === 'And') {
-    return [...conjuncts(expr.left), ...conjuncts(expr.right)];
+const conjunctsOf = new WeakMap<Expr, readonly Expr[]>();
+
+/** The terms that are AND-ed, in their order. */
+export function conjuncts(expr: Expr): readonly Expr[] {
+  const known = conjunctsOf.get(expr);
+  if (known !== undefined) return known;
+  const terms: Expr[] = [];
+  const todo = [expr];
+  for (let one = todo.pop(); one !== undefined; one = todo.pop()) {
+    if (one.type === 'BinaryExpr' && one.op === 'And') todo.push(one.right, one.left);
+    else if (one.type === 'ParenthesizedExpr' && one.exprs.length === 1) todo.push(...one.exprs);
+    else terms.push(one);
   }
-  const only =
-    expr.type === 'ParenthesizedExpr' && expr.exprs.length === 1 ? expr.exprs[0] : undefined;
-  return only === undefined ? [expr] : conjuncts(only);
+  conjunctsOf.set(expr, terms);
+  return terms;
 }
 
 /** The stripes where rows of `items[at]` that pass the terms can lie; undefined for all. */

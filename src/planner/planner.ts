@@ -44,7 +44,7 @@ export interface PlannerSettings {
   readonly foreignKeys: boolean;
   /** Without one, ids are those that SQLite would give, and an insert without one asks every stripe. */
   readonly ids?: IdSource;
-  /** Every statement takes the way that is always right: for tests that compare. */
+  /** Every statement takes the way that is always right: where it was decided elsewhere, and for tests that compare. */
   readonly force?: 'gather';
   /** What the temporary tables of one connection may hold. */
   readonly temporaryBytesMax: number;

@@ -12,7 +12,7 @@ import { plainItems, pushEdits } from './push.ts';
 import { scatterShape } from './scatter-plan.ts';
 import type { ScatterShape } from './scatter-shape.ts';
 import { scatterStripes } from './scatter-run.ts';
-import { type AstNode, type Edit, type SelectFrom, splice, walk } from './syntax.ts';
+import { type AstNode, type Edit, type Expr, type SelectFrom, splice, walk } from './syntax.ts';
 
 export type ReadPlan =
   /** No rows of any table: the shadow answers. */
@@ -46,29 +46,55 @@ export interface ReadShape {
 export interface Occurrence {
   readonly items: readonly Item[];
   readonly at: number;
-  readonly terms: ReturnType<typeof termsFor>;
+  readonly terms: readonly Expr[];
 }
 
+/** Each part of it when it is first asked for: many texts need only some. */
 export function readShape(binding: Binding, catalogue: Catalogue): ReadShape {
   const edits: readonly Edit[] | string = pushEdits(binding, catalogue);
   const { parsed } = binding;
-  const filters = tableFilters(binding, catalogue);
+  const filters = once(() => tableFilters(binding, catalogue));
   if (typeof edits === 'string' || parsed === undefined) {
     const why = typeof edits === 'string' ? edits : 'the text can be read by SQLite only';
-    return { pushed: undefined, why, occurrences: [], allCounted: false, scatter: why, filters };
+    return {
+      pushed: undefined,
+      why,
+      occurrences: [],
+      allCounted: false,
+      scatter: why,
+      get filters() {
+        return filters();
+      },
+    };
   }
-  const occurrences = occurrencesIn(parsed.node, catalogue);
-  const counted = new Set(occurrences.map(({ items, at }) => items[at]?.table));
-  const striped = binding.tables.filter(({ place }) => place === 'striped');
+  const pushed = once(() => splice(parsed.sql, edits));
+  const occurrences = once(() => occurrencesIn(parsed.node, catalogue));
+  const scatter = once(() => scatterShape(binding, catalogue, edits));
   return {
-    pushed: splice(parsed.sql, edits),
+    get pushed() {
+      return pushed();
+    },
     why: '',
-    occurrences,
-    // A table that SQLite reads and that was not seen in the text: somebody reads the text differently.
-    allCounted: striped.every((table) => counted.has(table)),
-    scatter: scatterShape(binding, catalogue, edits),
-    filters,
+    get occurrences() {
+      return occurrences();
+    },
+    /** A table that SQLite reads and that was not seen in the text: somebody reads the text differently. */
+    get allCounted() {
+      const counted = new Set(occurrences().map(({ items, at }) => items[at]?.table));
+      return binding.tables.every((table) => table.place !== 'striped' || counted.has(table));
+    },
+    get scatter() {
+      return scatter();
+    },
+    get filters() {
+      return filters();
+    },
   };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
 }
 
 export function occurrencesIn(node: AstNode, catalogue: Catalogue): readonly Occurrence[] {
@@ -81,8 +107,9 @@ export function occurrencesIn(node: AstNode, catalogue: Catalogue): readonly Occ
 
 function inSelect({ from, whereClause }: SelectFrom, catalogue: Catalogue): readonly Occurrence[] {
   const items = plainItems(from).map((item) => itemOf(item, catalogue));
+  const termsOf = termsFor(from, whereClause);
   return items.flatMap(({ table }, at) =>
-    table?.place === 'striped' ? [{ items, at, terms: termsFor(from, whereClause, at) }] : [],
+    table?.place === 'striped' ? [{ items, at, terms: termsOf(at) }] : [],
   );
 }
 
@@ -91,6 +118,7 @@ export function decideRead(
   shape: ReadShape,
   context: PinContext,
   homes: ReadonlySet<number>,
+  force?: 'gather',
 ): ReadPlan {
   const { tables } = binding;
   if (binding.temporary === 'only') return { name: 'P0', on: 'connection' };
@@ -98,6 +126,7 @@ export function decideRead(
   if (shape.pushed === undefined) return { name: 'P4', why: shape.why };
   const striped = tables.filter(({ place }) => place === 'striped');
   if (striped.length === 0) return { name: 'P0', on: 'stripe', sql: shape.pushed };
+  if (force === 'gather') return { name: 'P4', why: 'it was asked for' };
   if (homes.size <= 1 && !hasSingle(tables)) {
     return { name: 'P1', sql: shape.pushed, stripe: [...homes][0] ?? 0 };
   }

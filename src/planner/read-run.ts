@@ -40,9 +40,8 @@ export async function runRead(
   context: ReadContext,
 ): Promise<readonly SqlRow[]> {
   const { catalogue, pins, planner, session } = context;
-  const plan = decideRead(binding, shape, pins, slotHomes(pins.slots));
-  if (planner.settings.force === 'gather' && plan.name !== 'P0')
-    return await gathered(binding, shape.filters, context);
+  const { force } = planner.settings;
+  const plan = decideRead(binding, shape, pins, slotHomes(pins.slots), force);
   switch (plan.name) {
     case 'P0':
       if (plan.on === 'stripe') return await onStripe(0, plan.sql, context);

@@ -55,7 +55,8 @@ export function scatterShape(
   if (hasInnerSelect(select, body)) return 'it has a subquery';
   const items = colocated(select, catalogue);
   if (typeof items === 'string') return items;
-  const terms = items.map((_, at) => termsFor(select.from, select.whereClause, at));
+  const termsOf = termsFor(select.from, select.whereClause);
+  const terms = items.map((_, at) => termsOf(at));
   const aggregates = aggregateNames(catalogue);
   const grouped = select.groupBy !== undefined || hasAggregate(select, body, aggregates);
   if (!grouped && select.distinctness === 'Distinct') return 'it has DISTINCT';

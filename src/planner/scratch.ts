@@ -7,6 +7,7 @@ import { MemoryDatabase } from '../sqlite/sqlite.ts';
 import { type Catalogue, makeSequence } from './catalogue.ts';
 import { definitionIn, fullName, list, ownColumns, type Schema, type Table } from './table.ts';
 import { withOwnContent } from './full-text.ts';
+import { PROCESS_ROOM, type ScratchRoom } from './scratch-room.ts';
 import type { SqlRow } from './values.ts';
 
 /** Kept between statements; more are made when more run at once. */
@@ -86,16 +87,22 @@ export class Scratch implements Disposable {
 }
 
 export class ScratchPool implements Disposable {
+  readonly #room: ScratchRoom;
   #free: Scratch[] = [];
+
+  constructor(room: ScratchRoom = PROCESS_ROOM) {
+    this.#room = room;
+  }
 
   /** `filled`: rather one that keeps rows than an empty one. */
   take(catalogue: Catalogue, filled = false): Scratch {
-    for (const free of this.#free) if (free.catalogue !== catalogue) free[Symbol.dispose]();
-    this.#free = this.#free.filter((free) => free.catalogue === catalogue);
+    for (const free of this.#free) if (free.catalogue !== catalogue) this.#drop(free);
     const wanted = this.#free.findLastIndex(({ kept }) => kept.size > 0 === filled);
     const found = wanted < 0 && filled ? this.#free.length - 1 : wanted;
-    const [free] = found < 0 ? [] : this.#free.splice(found, 1);
-    return free ?? this.#make(catalogue);
+    const free = this.#free[found];
+    if (free === undefined) return this.#make(catalogue);
+    this.#remove(free);
+    return free;
   }
 
   #make(catalogue: Catalogue): Scratch {
@@ -112,17 +119,29 @@ export class ScratchPool implements Disposable {
   }
 
   give(scratch: Scratch): void {
-    if (scratch.spoiled || this.#free.length >= KEPT || scratch.bytes > KEPT_BYTES_MAX) {
+    const isSpoiled = scratch.spoiled || this.#free.length >= KEPT;
+    const bytes = isSpoiled ? 0 : scratch.bytes;
+    if (isSpoiled || bytes > KEPT_BYTES_MAX) {
       scratch[Symbol.dispose]();
       return;
     }
     scratch.tidy();
     this.#free.push(scratch);
+    this.#room.add(scratch, bytes, () => this.#drop(scratch));
+  }
+
+  #drop(scratch: Scratch): void {
+    this.#remove(scratch);
+    scratch[Symbol.dispose]();
+  }
+
+  #remove(scratch: Scratch): void {
+    this.#room.remove(scratch);
+    this.#free = this.#free.filter((free) => free !== scratch);
   }
 
   [Symbol.dispose](): void {
-    for (const scratch of this.#free) scratch[Symbol.dispose]();
-    this.#free = [];
+    for (const scratch of this.#free) this.#drop(scratch);
   }
 }
 

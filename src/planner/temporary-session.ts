@@ -30,6 +30,11 @@ export function withTemporary({
           },
         }
       : {}),
+    looks: (sql) => session.looks?.(sql) === true,
+    get sightings() {
+      return session.sightings;
+    },
+    isOneMoment: async () => (await session.isOneMoment?.()) ?? true,
     rows: (stripe, sql, values, only) =>
       stripe === OWN_STRIPE ? ownRows(store, sql, values) : session.rows(stripe, sql, values, only),
     ...(session.apart === undefined

@@ -95,7 +95,8 @@ function plannerOf({ budget, catalogue: told, slots, version }: SentJob): Planne
     schemaVersion: version,
     begin: () => Promise.reject(new Error('Each text has a session of its own')),
   };
-  kept = { planner: new Planner(stripes, { budget }), catalogue, slots: slots.version };
+  const planner = new Planner(stripes, { budget, force: 'gather' });
+  kept = { planner, catalogue, slots: slots.version };
   return kept.planner;
 }
 

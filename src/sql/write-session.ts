@@ -51,6 +51,8 @@ export class WriteSession implements StripeSession {
   readonly #set: StripeSet;
   readonly #together: Together;
   readonly #held = new Map<number, StripeTransaction>();
+  /** What more was done to than looking at it. */
+  readonly #ran = new Set<number>();
   /** Savepoints that a stripe has not been told of yet. */
   readonly #untold = new Map<number, SavepointStep[]>();
   readonly #savepoints: { readonly name: string; readonly changed: Schema | undefined }[] = [];
@@ -92,7 +94,10 @@ export class WriteSession implements StripeSession {
   }
 
   async *rows(stripe: number, sql: string, values: SqlRow): AsyncGenerator<readonly SqlRow[]> {
-    const [result] = await this.#run(stripe, [{ sql, args: values }]);
+    const statement = { sql, args: values };
+    const hold = await this.#holdOf(stripe);
+    const seen = await hold.look?.(statement);
+    const [result] = seen === undefined ? await this.#run(stripe, [statement]) : [seen];
     if (result !== undefined) yield result.rows;
   }
 
@@ -175,7 +180,7 @@ export class WriteSession implements StripeSession {
     this.#changed = this.#savepoints[at]?.changed;
     this.#savepoints.length = at + 1;
     this.#tell({ savepoint: 'rollBack', name });
-    await Promise.all([...this.#held.keys()].map(async (stripe) => this.#run(stripe, [])));
+    await Promise.all([...this.#ran].map(async (stripe) => this.#run(stripe, [])));
   }
 
   /** A statement begins: stripes that it does not touch are not left alone for so long that they end the transaction. */
@@ -228,11 +233,11 @@ export class WriteSession implements StripeSession {
   }
 
   async #run(stripe: number, steps: Steps): Promise<Results> {
-    const hold = this.#held.get(stripe) ?? (await this.#take(stripe));
-    this.#options.signal()?.throwIfAborted();
+    const hold = await this.#holdOf(stripe);
     const untold = this.#untold.get(stripe) ?? [];
     if (untold.length === 0 && steps.length === 0) return [];
     this.#untold.delete(stripe);
+    this.#ran.add(stripe);
     try {
       return await hold.runAll([...untold, ...steps]);
     } catch (error) {
@@ -240,6 +245,12 @@ export class WriteSession implements StripeSession {
     } finally {
       this.#usedMs.set(stripe, this.#options.clock.monotonicMs());
     }
+  }
+
+  async #holdOf(stripe: number): Promise<StripeTransaction> {
+    const hold = this.#held.get(stripe) ?? (await this.#take(stripe));
+    this.#options.signal()?.throwIfAborted();
+    return hold;
   }
 
   #tell(step: SavepointStep): void {

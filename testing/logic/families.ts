@@ -10,7 +10,11 @@ import {
 import { compounds, oneTable } from './selects.ts';
 import { definitions, membership, namedTwice, replacing, triggers, updating } from './language.ts';
 import { features } from './features.ts';
+import { actions } from './actions.ts';
+import { edges } from './edges.ts';
 import { keyed } from './keyed.ts';
+import { nested } from './nested.ts';
+import { permutations } from './permutations.ts';
 import type { LogicRecord } from './records.ts';
 
 /** Statements of one family. `size`: how many beside those that make its tables. */
@@ -52,6 +56,10 @@ export const FAMILIES: Readonly<Record<string, LogicFamily>> = {
   'evidence-triggers': triggers,
   'ddl-twice': namedTwice,
   'keyed-rows': keyed,
+  'index-permutations': permutations,
+  'value-edges': edges,
+  'nested-selects': nested,
+  'set-off': actions,
   features,
 };
 
