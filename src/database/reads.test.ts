@@ -9,6 +9,7 @@ import { systemClock } from '../base/time.ts';
 import { until } from '../../testing/until.ts';
 import { Connection } from './connection.ts';
 import { GROUP_ID_BYTES } from './entry.ts';
+import { packTransactions } from './packed-group.ts';
 import { ReaderPool } from './reader-pool.ts';
 import { Reads } from './reads.ts';
 import type { SqlValue } from './statement.ts';
@@ -33,7 +34,8 @@ test('what is read in one turn is as new as what is known when it is asked', asy
       'INSERT INTO t VALUES (1, 1)',
     ]) {
       const facts = { epoch: 1, group: randomBytes(GROUP_ID_BYTES), cross: false };
-      await thread.call('group', [[{ sql }]], facts, 10_000, [undefined]);
+      const group = packTransactions([{ statements: [{ sql }], planned: undefined }]);
+      await thread.call('group', group, facts, 10_000);
       await thread.call('commit');
     }
     // The first one goes by the thread.
