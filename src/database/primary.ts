@@ -13,7 +13,6 @@ import type { CommitLog, Head } from './commit-log.ts';
 import { crashPoint } from './crash-points.ts';
 import { type EncodedEntry, GROUP_ID_BYTES } from './entry.ts';
 import { errorOf, limitMet, logFull, notCommitted, notPrimary, outcomeUnknown } from './errors.ts';
-import { GroupWait } from './group-wait.ts';
 import { Hold } from './hold.ts';
 import {
   GROUP_BYTES_MAX,
@@ -81,8 +80,6 @@ interface Turn {
 
 /** Between two looks at the log while its length holds writers up. */
 const PRESSURE_LOOK_MS = 100;
-/** The least that a timer can wait. */
-const GROUP_WAIT_MS = 1;
 
 export class PrimaryTerm {
   readonly options: PrimaryOptions;
@@ -90,9 +87,6 @@ export class PrimaryTerm {
   readonly statementMs: number;
   readonly #queue: (Job | Turn)[] = [];
   readonly #gauge = new LogGauge();
-  readonly #wait = new GroupWait();
-  /** The next group begins with so many, or a moment later. */
-  #filling: { readonly wanted: number; readonly resolve: (isEnough: boolean) => void } | undefined;
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
   #committing: Promise<void> = Promise.resolve();
@@ -147,8 +141,6 @@ export class PrimaryTerm {
     const { promise, resolve, reject } = Promise.withResolvers<readonly StatementResult[]>();
     const bytes = statements.reduce((sum, one) => sum + sizeOf(one), 0);
     this.#queue.push({ statements, bytes, planned, resolve, reject, isAlone: false });
-    if (this.#filling !== undefined && this.#queue.length >= this.#filling.wanted)
-      this.#filling.resolve(true);
     this.#wake();
     return await promise;
   }
@@ -278,8 +270,6 @@ export class PrimaryTerm {
     this.requireTerm();
     const { promise, resolve, reject } = Promise.withResolvers<Hold>();
     this.#queue.push({ take: resolve, reject });
-    // A group ends before it.
-    this.#filling?.resolve(true);
     this.#wake();
     return await promise;
   }
@@ -314,7 +304,6 @@ export class PrimaryTerm {
         if (this.#stop.signal.aborted)
           return this.#rejectWaiting(this.#stop.signal.reason as Error);
         await this.#easeOff();
-        await this.#fill();
         // Refused meanwhile, as all that waited.
         if (this.#queue[0] !== first) continue;
         if ('take' in first) {
@@ -342,18 +331,6 @@ export class PrimaryTerm {
     }
   }
 
-  /** Those that were just answered ask again, most of them in time for the next group: see `GroupWait`. */
-  async #fill(): Promise<void> {
-    const waiting = this.#queue.length;
-    const wanted = this.#wait.wanted(waiting, GROUP_TRANSACTIONS_MAX);
-    if (wanted <= waiting || this.#queue.some((one) => 'take' in one || one.isAlone)) return;
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    using _late = this.options.clock.after(GROUP_WAIT_MS, () => resolve(false));
-    this.#filling = { wanted, resolve };
-    this.#wait.waited(await promise);
-    this.#filling = undefined;
-  }
-
   /** From the front, until somebody must be alone. */
   #gather(): readonly Job[] {
     const jobs: Job[] = [];
@@ -366,7 +343,6 @@ export class PrimaryTerm {
       if (job.isAlone) break;
     }
     this.#queue.splice(0, jobs.length);
-    this.#wait.began(jobs.length);
     return jobs;
   }
 
