@@ -273,10 +273,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
 
   async #hints(): Promise<void> {
     const { signal } = this.#stop;
-    for await (const _ of this.#options.log.watch(this.name, signal)) {
-      // A primary makes the entries itself.
-      if (this.#role === 'mirror') this.#poke();
-    }
+    for await (const _ of this.#options.log.watch(this.name, signal)) this.#poke();
   }
 
   /** Until somebody pokes, or `ms` have passed. */
