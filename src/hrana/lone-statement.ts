@@ -16,11 +16,15 @@ export interface LoneOptions {
 
 const CLOSED: StreamResult = { type: 'ok', response: { type: 'close' } };
 
-/** The only statement of a stream that begins and ends with this request. */
+/** What an engine may run so. All others are not looked at twice. */
+const INSERT: RegExp = /^\s*(?:insert|replace)\b/i;
+
+/** The only statement of a stream that begins and ends with this request, if it puts something in. */
 export function loneStatement({ baton, requests }: PipelineRequest): WireStatement | undefined {
   const [first, last] = requests;
   if (baton !== undefined || requests.length !== 2 || last?.type !== 'close') return undefined;
-  return first?.type === 'execute' ? first.statement : undefined;
+  if (first?.type !== 'execute' || typeof first.statement.text !== 'string') return undefined;
+  return INSERT.test(first.statement.text) ? first.statement : undefined;
 }
 
 /** Undefined when it takes a stream, and nothing has happened. Rejects with `HRANA_TOO_MANY_STREAMS`, for it counts as one. */

@@ -10,15 +10,13 @@ import { toClient } from './errors.ts';
 
 type Parts = Pick<Engine, 'counts' | 'limits' | 'options' | 'planner' | 'queries' | 'set'>;
 
-const INSERT: RegExp = /^\s*(?:insert|replace)\b/i;
-
 /** Undefined, now or later: nothing has happened, and a session is to run it. */
 export function loneWrite(
   caller: Caller,
   { sql, values }: BoundStatement,
   engine: Parts,
 ): Promise<StatementResult | undefined> | undefined {
-  if (caller.readOnly || !INSERT.test(sql) || !engine.set.isLoaded) return undefined;
+  if (caller.readOnly || !engine.set.isLoaded) return undefined;
   const insert = engine.planner.loneInsert(sql, values);
   return insert && write(caller, sql, insert, engine);
 }
