@@ -9,6 +9,7 @@ import { startEtcd } from '../testing/etcd-kit.ts';
 import { serve, type Served } from './database-process.ts';
 import { runClients } from './hrana-clients.ts';
 import type { Load } from './hrana-load.ts';
+import { oneAppend } from './one-append.ts';
 import { allowedCores } from './tools.ts';
 
 const CLIENTS = [1, 64, 256] as const;
@@ -34,6 +35,10 @@ export async function benchDatabaseHttp(options: readonly string[]): Promise<voi
     await using served = await serve({ etcd, profile: values.profile });
     await fill(served);
     console.log(`\n${log === 'etcd' ? 'three etcd members' : 'embedded log'}, one stripe`);
+    if (etcd !== undefined) {
+      const { p50Ms, p99Ms } = await oneAppend(etcd.endpoints, Number(values.seconds));
+      console.log(`one append, alone    p50 ${p50Ms.toFixed(2)} ms   p99 ${p99Ms.toFixed(2)} ms`);
+    }
     for (const where of ['port', 'socket'] as const) {
       if (!chosen(where, 'port', 'socket')) continue;
       for (const clients of values.clients?.split(',').map(Number) ?? CLIENTS) {

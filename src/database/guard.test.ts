@@ -219,7 +219,7 @@ test('what gives a row at each step can be left at any time, and nothing else ca
 test('what goes through tables one after the other takes as long as they are', (context) => {
   const connection = open(context).as('reader');
   const flat = (sql: string): boolean =>
-    !connection.prepare(sql).deeds.growingCalls && isFlatProgram(connection.program({ sql }));
+    connection.prepare(sql).deeds.growingCalls === 0 && isFlatProgram(connection.program({ sql }));
   for (const sql of [
     'SELECT 1',
     'SELECT * FROM t WHERE c + 1 = ?',
@@ -262,4 +262,18 @@ test('whole tables of a small file are read at once, unless the statement is lon
   };
   assert.deepEqual(sum('abc'), [[6n]]);
   assert.equal(sum('x'.repeat(5000)), undefined);
+});
+
+test('functions that double what they are given, in each other, are for where they can be stopped', (context) => {
+  const { as, folder } = open(context);
+  as('writer').exec("INSERT INTO t (id, b) VALUES (1, 'ab')");
+  using reader = new Reader(join(folder, 's.sqlite'), () => 0);
+  const hexOf = (times: number, where: string): unknown => {
+    const sql = `SELECT ${'hex('.repeat(times)}b${')'.repeat(times)} FROM t ${where}`;
+    return reader.quick({ sql }, 1000, undefined)?.rows;
+  };
+  for (const where of ['WHERE id = 1', 'WHERE id IN (1, 2)', 'LIMIT 5']) {
+    assert.deepEqual(hexOf(2, where), [['36313632']], where);
+    assert.equal(hexOf(3, where), undefined, where);
+  }
 });

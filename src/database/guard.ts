@@ -17,8 +17,8 @@ export interface Deeds {
   recursive: boolean;
   /** Calls a function that may take long. */
   slowCalls: boolean;
-  /** Calls one whose result may be longer than what it is given. */
-  growingCalls: boolean;
+  /** How many it calls whose result may be longer than what they are given. */
+  growingCalls: number;
   defersForeignKeys: boolean;
 }
 
@@ -29,7 +29,7 @@ export function noDeeds(): Deeds {
     inserts: false,
     recursive: false,
     slowCalls: false,
-    growingCalls: false,
+    growingCalls: 0,
     defersForeignKeys: false,
   };
 }
@@ -195,7 +195,7 @@ function judgeRest(deeds: Deeds, action: number, second: string | null): void {
       throw forbidden('REINDEX', 'Every copy does that by itself when it is needed');
     case constants.SQLITE_FUNCTION:
       if (!isQuickFunction(second ?? '')) deeds.slowCalls = true;
-      if (isGrowingFunction(second ?? '')) deeds.growingCalls = true;
+      if (isGrowingFunction(second ?? '')) deeds.growingCalls++;
       if (second?.toLowerCase() !== 'load_extension') return;
       throw forbidden('load_extension()', 'Extensions cannot be loaded');
     case constants.SQLITE_RECURSIVE:

@@ -93,6 +93,8 @@ export const NEAR_BYTES_MAX: number = 256 * 1024;
 export const NEAR_FILE_BYTES_MAX: number = 256 * 1024;
 /** Text and values of a statement that goes through whole tables there: each row may be handled as often as they are long. */
 export const NEAR_STATEMENT_BYTES_MAX: number = 4 * 1024;
+/** Calls of functions whose results are longer than what they are given: in each other they double it again and again, and nobody can stop that there. */
+export const NEAR_GROWING_CALLS_MAX = 2;
 /** What looks at a copy that is behind waits so long for it, and then asks the primary. */
 export const LOOK_WAIT_MS = 2000;
 /** Of one turn of the event loop, so that whoever asks again at once does not keep all others from theirs. */

@@ -9,15 +9,18 @@ export type Pressure =
 
 /** At this part of the limit primaries begin to slow down. */
 const SLOW_FROM = 0.5;
-/** Half of the way from there to the limit. A large file's snapshot takes long, and to wait is better than to be refused. */
+/**
+ * Half of the way from there to the limit. It grows with the square of how near that is, so that groups of 256 KiB take 9 minutes from
+ * half of 256 MiB to the whole: a large file's snapshot takes minutes, and to wait is better than to be refused.
+ */
 const PAUSE_MS = 50;
-const PAUSE_MS_MAX = 2000;
+const PAUSE_MS_MAX = 10_000;
 
 export function pressureOf(bytes: number, bytesMax: number): Pressure {
   if (bytes >= bytesMax) return { kind: 'full' };
   const over = bytes - bytesMax * SLOW_FROM;
   if (over <= 0) return { kind: 'none' };
-  const pauseMs = Math.ceil((PAUSE_MS * over) / (bytesMax - bytes));
+  const pauseMs = Math.ceil(PAUSE_MS * (over / (bytesMax - bytes)) ** 2);
   return { kind: 'slow', pauseMs: Math.min(pauseMs, PAUSE_MS_MAX) };
 }
 

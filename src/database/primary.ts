@@ -23,11 +23,11 @@ import {
 } from './limits.ts';
 import { Lender, type Loan, type Recall } from './loans.ts';
 import { LogGauge, type Pressure, pressureOf } from './log-gauge.ts';
+import { packTransactions, type TransactionOutcome, unpackOutcomes } from './packed-group.ts';
 import { sizeOf, type Statement, type StatementResult } from './statement.ts';
 import type { Progress } from './progress.ts';
 import type { Reads } from './reads.ts';
 import type { StripeThread } from './stripe-thread.ts';
-import type { GroupAnswer } from './thread-calls.ts';
 import type { EntryFacts } from './writer.ts';
 
 export interface PrimaryOptions {
@@ -68,8 +68,6 @@ export interface PrimaryFigures {
   readonly logBytes: number;
 }
 
-type GroupRun = Extract<GroupAnswer, { kind: 'run' }>;
-
 interface Job {
   readonly statements: readonly Statement[];
   readonly bytes: number;
@@ -85,6 +83,9 @@ interface Turn {
   readonly take: (hold: Hold) => void;
   readonly reject: (error: unknown) => void;
 }
+
+/** Between two looks at the log while its length holds writers up. */
+const PRESSURE_LOOK_MS = 100;
 
 export class PrimaryTerm {
   readonly options: PrimaryOptions;
@@ -325,8 +326,7 @@ export class PrimaryTerm {
         // What had to be run again.
         if (this.#stop.signal.aborted)
           return this.#rejectWaiting(this.#stop.signal.reason as Error);
-        const { pressure } = this;
-        if (pressure.kind === 'slow') await this.options.clock.sleep(pressure.pauseMs);
+        await this.#easeOff();
         // Refused meanwhile, as all that waited.
         if (this.#queue[0] !== first) continue;
         if ('take' in first) {
@@ -338,6 +338,19 @@ export class PrimaryTerm {
       this.lose(error instanceof Error ? error : new Error(String(error)));
     } finally {
       this.#running = undefined;
+    }
+  }
+
+  /** Looks again and again, for the log may be trimmed meanwhile, or the term end. */
+  async #easeOff(): Promise<void> {
+    const { clock } = this.options;
+    const beganMs = clock.monotonicMs();
+    for (;;) {
+      const { pressure } = this;
+      if (pressure.kind !== 'slow' || this.#lost !== undefined) return;
+      const leftMs = beganMs + pressure.pauseMs - clock.monotonicMs();
+      if (leftMs <= 0) return;
+      await clock.sleep(Math.min(leftMs, PRESSURE_LOOK_MS));
     }
   }
 
@@ -371,15 +384,15 @@ export class PrimaryTerm {
       const answer = await this.inTime(
         this.options.thread.call(
           'group',
-          jobs.map(({ statements }) => statements),
+          packTransactions(jobs),
           this.facts(false),
           this.statementMs,
-          jobs.map(({ planned }) => planned),
         ),
       );
       crashPoint('commit:group-run');
       if (answer.kind === 'lost') return await this.#again(jobs, errorOf(answer.failure));
       const { entry } = answer;
+      const outcomes = unpackOutcomes(answer.outcomes);
       // What was refused, or changed nothing, was decided from what is here: only a primary may say that.
       if (entry === undefined) {
         const failure = await this.#unconfirmed();
@@ -392,9 +405,9 @@ export class PrimaryTerm {
         // The thread takes this and the next group one after the other, so the next need not wait here.
         this.#committing = this.commit();
       }
-      this.happened(answer.outcomes.filter(({ kind }) => kind === 'done').length);
-      this.#runAlone(jobs, answer);
-      void this.#answer(jobs, answer, this.#committing);
+      this.happened(outcomes.filter(({ kind }) => kind === 'done').length);
+      this.#runAlone(jobs, outcomes);
+      void this.#answer(jobs, outcomes, this.#committing);
     } catch (error) {
       settle.rejectAll(error);
       throw error;
@@ -402,18 +415,22 @@ export class PrimaryTerm {
   }
 
   /** When the file has it, so that whoever was answered reads it. */
-  async #answer(jobs: readonly Job[], answer: GroupRun, committed: Promise<void>): Promise<void> {
+  async #answer(
+    jobs: readonly Job[],
+    outcomes: readonly TransactionOutcome[],
+    committed: Promise<void>,
+  ): Promise<void> {
     await committed;
     crashPoint('commit:before-answer');
     for (const [at, job] of jobs.entries()) {
-      const outcome = answer.outcomes[at];
+      const outcome = outcomes[at];
       if (outcome?.kind === 'done') job.resolve(outcome.results);
       if (outcome?.kind === 'failed') job.reject(failedAt(errorOf(outcome.failure), outcome.at));
     }
   }
 
-  #runAlone(jobs: readonly Job[], answer: GroupRun): void {
-    const again = jobs.filter((_, at) => answer.outcomes[at]?.kind === 'alone');
+  #runAlone(jobs: readonly Job[], outcomes: readonly TransactionOutcome[]): void {
+    const again = jobs.filter((_, at) => outcomes[at]?.kind === 'alone');
     for (const job of again) job.isAlone = true;
     this.#queue.unshift(...again);
   }

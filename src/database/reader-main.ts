@@ -12,6 +12,8 @@ import type { ReaderReply, ReaderRequest } from './reader-process.ts';
 const FILES_KEPT = 16;
 /** Connections that no view uses now: a new one costs more than most views. */
 const RESTING_KEPT = 32;
+/** For files that are gone. */
+const LOOK_EVERY_MS = 5000;
 
 interface OpenFile {
   readonly path: string;
@@ -34,6 +36,7 @@ process.on('message', (request: ReaderRequest) => {
   process.send?.(reply);
 });
 process.on('disconnect', () => process.exit());
+systemClock.every(LOOK_EVERY_MS, closeGone);
 process.send?.({ isReady: true } satisfies ReaderReply);
 
 function answer(request: ReaderRequest): unknown {
@@ -81,6 +84,20 @@ function shutView(view: number): void {
   file.reader.letGo();
   resting.push(file);
   if (resting.length > RESTING_KEPT) resting.shift()?.reader[Symbol.dispose]();
+}
+
+/** A database that was dropped, or a copy that is built anew, gets its room on the disk back when nobody has the file open. */
+function closeGone(): void {
+  const isGone = ({ path, ino }: OpenFile): boolean =>
+    statSync(path, { throwIfNoEntry: false })?.ino !== ino;
+  for (const file of resting.filter(isGone)) {
+    resting.splice(resting.indexOf(file), 1);
+    file.reader[Symbol.dispose]();
+  }
+  for (const file of [...readers.values()].filter(isGone)) {
+    readers.delete(file.path);
+    file.reader[Symbol.dispose]();
+  }
 }
 
 function viewOf(view: number): OpenFile {

@@ -3,7 +3,12 @@ import { Connection } from './connection.ts';
 import { readApplied, tableNames, type Applied } from './applied.ts';
 import { createHash } from 'node:crypto';
 import { schemaChanged } from './errors.ts';
-import { NEAR_FILE_BYTES_MAX, NEAR_READ_MS_MAX, NEAR_STATEMENT_BYTES_MAX } from './limits.ts';
+import {
+  NEAR_FILE_BYTES_MAX,
+  NEAR_GROWING_CALLS_MAX,
+  NEAR_READ_MS_MAX,
+  NEAR_STATEMENT_BYTES_MAX,
+} from './limits.ts';
 import {
   isFlatProgram,
   isQuickPlan,
@@ -167,13 +172,14 @@ export class Reader implements Disposable {
 
   #foundPace(statement: Statement): Pace {
     const { deeds } = this.#connection.prepare(statement.sql);
-    if (deeds.recursive || deeds.slowCalls) return 'slow';
+    if (deeds.recursive || deeds.slowCalls || deeds.growingCalls > NEAR_GROWING_CALLS_MAX)
+      return 'slow';
     const program = this.#connection.program(statement);
     if (isSteppedProgram(program)) return 'stepped';
     const plan = this.#connection.plan(statement);
     const isQuick = isQuickPlan(plan, (index) => this.#uniqueColumns(index));
     if (isQuick && isQuickProgram(program)) return isSingleProgram(program) ? 'single' : 'quick';
-    return !deeds.growingCalls && isFlatProgram(program) ? 'flat' : 'slow';
+    return deeds.growingCalls === 0 && isFlatProgram(program) ? 'flat' : 'slow';
   }
 
   #uniqueColumns(index: string): number | undefined {

@@ -1,14 +1,17 @@
 /** Reads of one turn of the event loop share what they see of the file, but never miss an entry that is known to be there. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { systemClock } from '../base/time.ts';
 import { until } from '../../testing/until.ts';
+import { prepareFile } from './applied.ts';
 import { Connection } from './connection.ts';
 import { GROUP_ID_BYTES } from './entry.ts';
+import { packTransactions } from './packed-group.ts';
 import { ReaderPool } from './reader-pool.ts';
 import { Reads } from './reads.ts';
 import type { SqlValue } from './statement.ts';
@@ -33,7 +36,8 @@ test('what is read in one turn is as new as what is known when it is asked', asy
       'INSERT INTO t VALUES (1, 1)',
     ]) {
       const facts = { epoch: 1, group: randomBytes(GROUP_ID_BYTES), cross: false };
-      await thread.call('group', [[{ sql }]], facts, 10_000, [undefined]);
+      const group = packTransactions([{ statements: [{ sql }], planned: undefined }]);
+      await thread.call('group', group, facts, 10_000);
       await thread.call('commit');
     }
     // The first one goes by the thread.
@@ -55,3 +59,49 @@ test('what is read in one turn is as new as what is known when it is asked', asy
     await rm(folder, { recursive: true });
   }
 });
+
+test('a file that is gone is not kept open by views that were of it', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'moln-reads-'));
+  const paths = ['a', 'b'].map((name) => join(folder, `${name}.sqlite`));
+  for (const path of paths) {
+    using writer = new Connection(path, 'writer');
+    prepareFile(writer);
+  }
+  await using pool = new ReaderPool({ clock: systemClock, processesMax: 1 });
+  const openFiles = async (): Promise<readonly string[]> => {
+    const children = await readFile(`/proc/self/task/${process.pid}/children`, 'utf8');
+    const links = children
+      .trim()
+      .split(' ')
+      .map((pid) => `/proc/${pid}/fd`);
+    const all = links.flatMap((link) =>
+      readdirSync(link).flatMap((fd) => readlinkIfAny(`${link}/${fd}`)),
+    );
+    return all.filter((name) => name.startsWith(folder));
+  };
+  try {
+    for (const path of paths) {
+      await using view = await pool.view(path);
+      assert.equal(view.applied.index, 0);
+      await pool.query(path, { sql: 'SELECT 1' }, 1000);
+    }
+    assert.ok((await openFiles()).some((name) => name.startsWith(`${folder}/a`)));
+    for (const suffix of ['', '-wal', '-shm']) await rm(`${paths[0]}${suffix}`, { force: true });
+    await until('it is closed', async () =>
+      (await openFiles()).every((name) => !name.startsWith(`${folder}/a`)),
+    );
+    // The other one is not.
+    assert.ok((await openFiles()).some((name) => name.startsWith(`${folder}/b`)));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+function readlinkIfAny(link: string): readonly string[] {
+  try {
+    return [readlinkSync(link)];
+  } catch {
+    // Closed meanwhile.
+    return [];
+  }
+}

@@ -12,6 +12,12 @@ import { tooLong } from './connection.ts';
 import { setCrashHook } from './crash-points.ts';
 import type { EncodedEntry, Entry } from './entry.ts';
 import { failureBody, limitMet, schemaChanged } from './errors.ts';
+import {
+  packOutcomes,
+  type PackedTransactions,
+  type TransactionOutcome,
+  unpackTransactions,
+} from './packed-group.ts';
 import { Reader } from './reader.ts';
 import type { Statement, StatementResult, Step } from './statement.ts';
 import type {
@@ -22,7 +28,6 @@ import type {
   Request,
   Role,
   ThreadData,
-  TransactionOutcome,
 } from './thread-calls.ts';
 import { causeOf, type EntryFacts, GroupLost, type Outcome, Writer } from './writer.ts';
 
@@ -52,20 +57,15 @@ class StripeThread implements Calls {
     return this.#applier.applied;
   }
 
-  group(
-    transactions: readonly (readonly Statement[])[],
-    facts: EntryFacts,
-    statementMs: number,
-    planned: readonly (number | undefined)[],
-  ): GroupAnswer {
+  group(packed: PackedTransactions, facts: EntryFacts, statementMs: number): GroupAnswer {
     const writer = this.#needWriter();
     writer.begin();
     try {
+      const transactions = unpackTransactions(packed);
       const isAlone = transactions.length === 1;
       const untilMs = now() + statementMs;
       const version = writer.applied.schemaVersion;
-      const outcomes = transactions.map((statements, at) => {
-        const wanted = planned[at] ?? version;
+      const outcomes = transactions.map(({ statements, planned: wanted = version }) => {
         return outcomeBody(
           wanted === version
             ? writer.run(statements, { isAlone, statementMs: untilMs - now() })
@@ -74,7 +74,7 @@ class StripeThread implements Calls {
       });
       const entry = writer.finish(facts);
       if (entry === undefined) writer.rollBack();
-      return { kind: 'run', outcomes, entry };
+      return { kind: 'run', outcomes: packOutcomes(outcomes), entry };
     } catch (error) {
       writer.rollBack();
       return {

@@ -2,6 +2,7 @@
 import type { Applied } from './applied.ts';
 import type { EncodedEntry, Entry } from './entry.ts';
 import type { FailureBody } from './errors.ts';
+import type { PackedOutcomes, PackedTransactions } from './packed-group.ts';
 import type { Statement, StatementResult, Step } from './statement.ts';
 import type { EntryFacts } from './writer.ts';
 
@@ -13,15 +14,10 @@ export interface ThreadData {
   readonly crashAt?: string;
 }
 
-export type TransactionOutcome =
-  | { readonly kind: 'done'; readonly results: readonly StatementResult[] }
-  | { readonly kind: 'failed'; readonly failure: FailureBody; readonly at: number }
-  | { readonly kind: 'alone' };
-
 export type GroupAnswer =
   | {
       readonly kind: 'run';
-      readonly outcomes: readonly TransactionOutcome[];
+      readonly outcomes: PackedOutcomes;
       /** Undefined when nothing was changed; the transaction of SQLite is then over. */
       readonly entry: EncodedEntry | undefined;
     }
@@ -37,13 +33,7 @@ export interface Calls {
   /** Opens the file in that role; in another one it is closed first. */
   open(role: Role): Applied;
   apply(entries: readonly Entry[]): Applied;
-  group(
-    transactions: readonly (readonly Statement[])[],
-    facts: EntryFacts,
-    statementMs: number,
-    /** The version of the schema that each was planned for, if it says so. */
-    planned: readonly (number | undefined)[],
-  ): GroupAnswer;
+  group(transactions: PackedTransactions, facts: EntryFacts, statementMs: number): GroupAnswer;
   begin(): void;
   /** After `begin`: one after the other, up to the first that fails; those before it stay. */
   steps(steps: readonly Step[], statementMs: number): readonly StatementResult[];

@@ -77,7 +77,11 @@ export class DatabaseHost implements AsyncDisposable {
    * Waits for one that is being opened, as after a start of the process. Throws `DATABASES_NOT_FOUND`, `DATABASES_NOT_READY`, and what
    * `OpenDatabase.server` throws.
    */
-  async serverOf(name: string, options: WireWanted): Promise<HranaServer> {
+  serverOf(name: string, options: WireWanted): HranaServer | Promise<HranaServer> {
+    return this.#serverOf(name, options) ?? this.#whenOpen(name, options);
+  }
+
+  async #whenOpen(name: string, options: WireWanted): Promise<HranaServer> {
     const { clock } = this.#options;
     const givenUpMs = clock.monotonicMs() + OPENING_MS_MAX;
     for (;;) {

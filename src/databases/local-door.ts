@@ -29,6 +29,7 @@ import { isQuickTarget } from './quick-target.ts';
 const LOOPBACK = '127.0.0.1';
 const KEEP_ALIVE_MS = 60_000;
 const FOR_EVERYBODY = 0o666;
+const TARGETS_KNOWN_MAX = 100;
 
 export interface LocalDoorOptions {
   /** The private one. */
@@ -39,8 +40,8 @@ export interface LocalDoorOptions {
   readonly portFile: string;
   readonly clock: Clock;
   readonly log: Logger;
-  /** The wire of a database. Rejects with `DATABASES_NOT_FOUND` or `DATABASES_NOT_READY`. */
-  readonly serverOf: (name: string, options: WireWanted) => Promise<HranaServer>;
+  /** The wire of a database; at once when it is open. Throws or rejects with `DATABASES_NOT_FOUND` or `DATABASES_NOT_READY`. */
+  readonly serverOf: (name: string, options: WireWanted) => HranaServer | Promise<HranaServer>;
   /** Answers one control path. Throws a `MolnError`. */
   readonly control: (path: string, body: unknown) => Promise<unknown>;
 }
@@ -140,7 +141,9 @@ export class LocalDoor implements Disposable {
   /** Never rejects. */
   async #answerQuick(request: HranaRequest): Promise<HranaAnswer> {
     try {
-      const { server, path } = await this.#find(request.path, false);
+      const { name, level, path } = partsOf(request.path);
+      const found = this.#options.serverOf(name, { isLocal: false, level });
+      const server = found instanceof Promise ? await found : found;
       return await server.answer({ ...request, path });
     } catch (error) {
       const body = JSON.stringify(this.#failed(error));
@@ -170,15 +173,8 @@ export class LocalDoor implements Disposable {
     target: string | undefined,
     isLocal: boolean,
   ): Promise<{ readonly server: HranaServer; readonly path: string }> {
-    const [, name, path = ''] = PATH.exec(target ?? '') ?? [];
-    if (name === undefined) {
-      throw new MolnError('DATABASES_PATH', 'Databases are at /db/NAME/', {
-        hint: 'Use an address such as http://HOST:7420/db/shop/',
-      });
-    }
-    const [start = '', level] = LEVEL.exec(path) ?? [];
-    const server = await this.#options.serverOf(name, { isLocal, level });
-    return { server, path: path.slice(start.length) };
+    const { name, level, path } = partsOf(target ?? '');
+    return { server: await this.#options.serverOf(name, { isLocal, level }), path };
   }
 
   async #control(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -205,6 +201,39 @@ export class LocalDoor implements Disposable {
     this.#options.log.error('A request failed', { error });
     return { message: 'The node failed; its log tells more', code: 'INTERNAL_ERROR' };
   }
+}
+
+interface TargetParts {
+  readonly name: string;
+  /** The read level that it names. */
+  readonly level: string | undefined;
+  /** Below the database. */
+  readonly path: string;
+}
+
+/** Of those that came last: clients ask for few. */
+const known = new Map<string, TargetParts>();
+
+function partsOf(target: string): TargetParts {
+  let parts = known.get(target);
+  if (parts === undefined) {
+    parts = parseTarget(target);
+    if (known.size >= TARGETS_KNOWN_MAX) known.clear();
+    known.set(target, parts);
+  }
+  return parts;
+}
+
+/** Throws `DATABASES_PATH`. */
+function parseTarget(target: string): TargetParts {
+  const [, name, path = ''] = PATH.exec(target) ?? [];
+  if (name === undefined) {
+    throw new MolnError('DATABASES_PATH', 'Databases are at /db/NAME/', {
+      hint: 'Use an address such as http://HOST:7420/db/shop/',
+    });
+  }
+  const [start = '', level] = LEVEL.exec(path) ?? [];
+  return { name, level, path: path.slice(start.length) };
 }
 
 /** Binds to the port of before, or to a free one that is kept from now on. */

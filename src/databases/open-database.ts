@@ -396,9 +396,7 @@ export class OpenDatabase implements AsyncDisposable {
     const { clock, logger: log } = this.#options;
     return new HranaServer({
       database,
-      authenticate: isLocal
-        ? () => Promise.resolve(LOCAL_CALLER)
-        : async (token) => this.#callerOf(token),
+      authenticate: isLocal ? () => LOCAL_CALLER : (token) => this.#callerOf(token),
       clock,
       log,
     });

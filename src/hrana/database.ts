@@ -18,6 +18,12 @@ export interface Caller {
   readonly readOnly: boolean;
 }
 
+/**
+ * Who shows this token; undefined when none is shown. Throws or rejects with `HranaError` of status 401, codes as sqld's: `AUTH_HTTP_HEADER_MISSING`,
+ * `AUTH_JWT_INVALID`.
+ */
+export type Authenticate = (token: string | undefined) => Caller | Promise<Caller>;
+
 /** One statement, its arguments in place. */
 export interface BoundStatement {
   readonly sql: string;
@@ -107,6 +113,15 @@ export interface Session {
 
 export interface Database {
   openSession(caller: Caller): Promise<Session>;
+  /**
+   * A statement in a session of its own, of which nothing is asked afterwards. Undefined, now or later, says that nothing has happened; it is
+   * then executed in a session. Rejects as `execute`. An engine may leave it out.
+   */
+  once?(
+    caller: Caller,
+    statement: BoundStatement,
+    room: AnswerRoom,
+  ): Promise<StatementResult | undefined> | undefined;
 }
 
 /** What a value counts in `AnswerRoom.bytesMax`. */

@@ -4,8 +4,13 @@ import type { Duplex } from 'node:stream';
 import { Deadlines } from '../base/deadlines.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import type { Caller, Database } from './database.ts';
-import { answerHttp, type HranaAnswer, type HranaRequest } from './http-endpoints.ts';
+import type { Authenticate, Database } from './database.ts';
+import {
+  answerHttp,
+  type HranaAnswer,
+  type HranaRequest,
+  type HttpEndpointsOptions,
+} from './http-endpoints.ts';
 import { DEFAULT_LIMITS, type HranaLimits } from './limits.ts';
 import { type NodeExchange, serveNode } from './node-http.ts';
 import { SocketConnection } from './socket-connection.ts';
@@ -15,11 +20,7 @@ import { WebSockets } from './web-socket.ts';
 
 export interface HranaServerOptions {
   readonly database: Database;
-  /**
-   * Who shows this token; undefined when none is shown. Rejects with `HranaError` of status 401, codes as sqld's: `AUTH_HTTP_HEADER_MISSING`,
-   * `AUTH_JWT_INVALID`.
-   */
-  readonly authenticate: (token: string | undefined) => Promise<Caller>;
+  readonly authenticate: Authenticate;
   readonly clock: Clock;
   readonly log: Logger;
   /** Those of `DEFAULT_LIMITS` that are to be different. */
@@ -31,6 +32,7 @@ export class HranaServer implements AsyncDisposable {
   readonly #limits: HranaLimits;
   readonly #quota: StreamQuota;
   readonly #streams: StreamTable;
+  readonly #http: HttpEndpointsOptions;
   readonly #sockets: WebSockets;
 
   constructor(options: HranaServerOptions) {
@@ -40,6 +42,7 @@ export class HranaServer implements AsyncDisposable {
     const idle = new Deadlines(options.clock, this.#limits.streamIdleMs);
     const common = { ...options, limits: this.#limits, quota: this.#quota, idle };
     this.#streams = new StreamTable(common);
+    this.#http = { ...common, streams: this.#streams };
     this.#sockets = new WebSockets({
       ...common,
       connect: (socket, encoding) => new SocketConnection({ ...common, socket, encoding }),
@@ -53,9 +56,7 @@ export class HranaServer implements AsyncDisposable {
 
   /** Never rejects. */
   answer(request: HranaRequest): Promise<HranaAnswer> {
-    const { authenticate, log } = this.#options;
-    const options = { authenticate, log, limits: this.#limits, streams: this.#streams };
-    return answerHttp(request, options);
+    return answerHttp(request, this.#http);
   }
 
   /** The same for node:http. Never rejects; resolves when the answer is out. */

@@ -2,14 +2,13 @@
  * Hrana over HTTP, versions 2 and 3, as a function from a request to an answer. Knows no server: paths are those below the
  * database, and bodies come and go through functions.
  */
-import type { Logger } from '../base/log.ts';
 import type { ClientPresence } from './client-presence.ts';
-import type { Caller } from './database.ts';
+import type { Authenticate, Caller } from './database.ts';
 import { cursorEntries } from './cursor.ts';
 import { JSON_ENCODING, PROTOBUF_ENCODING, type Encoded, type Encoding } from './encodings.ts';
 import { HranaError, statusOf, wireError } from './errors.ts';
 import { Budget, execute, readySteps, type ReadyRequest } from './execute.ts';
-import type { HranaLimits } from './limits.ts';
+import { answerLone, loneStatement, type LoneOptions } from './lone-statement.ts';
 import type { StreamRequest, StreamResponse, StreamResult } from './model.ts';
 import type { StoredSql } from './stored-sql.ts';
 import type { HeldStream, StreamTable } from './stream-table.ts';
@@ -20,8 +19,8 @@ export interface HranaRequest {
   readonly path: string;
   /** The field of that name. */
   readonly authorization: string | undefined;
-  /** The whole body; rejects with `HRANA_BODY_TOO_LARGE` before more than that is held. */
-  readBody(bytesMax: number): Promise<Uint8Array>;
+  /** The whole body; throws or rejects with `HRANA_BODY_TOO_LARGE` before more than that is held. */
+  readBody(bytesMax: number): Uint8Array | Promise<Uint8Array>;
   readonly client: ClientPresence;
 }
 
@@ -37,11 +36,9 @@ export interface HranaAnswer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export interface HttpEndpointsOptions {
-  readonly authenticate: (token: string | undefined) => Promise<Caller>;
+export interface HttpEndpointsOptions extends LoneOptions {
+  readonly authenticate: Authenticate;
   readonly streams: StreamTable;
-  readonly limits: HranaLimits;
-  readonly log: Logger;
 }
 
 type Post = (
@@ -98,7 +95,10 @@ function wrongMethod({ method, path }: HranaRequest, wanted: string): HranaError
   });
 }
 
-function authenticate(request: HranaRequest, options: HttpEndpointsOptions): Promise<Caller> {
+function authenticate(
+  request: HranaRequest,
+  options: HttpEndpointsOptions,
+): Caller | Promise<Caller> {
   const { authorization } = request;
   if (authorization === undefined) return options.authenticate(undefined);
   const token = /^bearer +(\S+) *$/i.exec(authorization)?.[1];
@@ -116,9 +116,18 @@ async function pipeline(
   options: HttpEndpointsOptions,
 ): Promise<HranaAnswer> {
   const { limits, streams } = options;
-  const caller = await authenticate(request, options);
-  const bytes = await request.readBody(limits.bodyBytesMax);
-  const { baton, requests } = encoding.decodePipeline(bytes, limits);
+  const known = authenticate(request, options);
+  const caller = known instanceof Promise ? await known : known;
+  const body = request.readBody(limits.bodyBytesMax);
+  const bytes = body instanceof Promise ? await body : body;
+  const asked = encoding.decodePipeline(bytes, limits);
+  const lone = loneStatement(asked);
+  const answered = lone && (await answerLone(lone, caller, options));
+  if (answered !== undefined) {
+    const text = encoding.encodePipeline({ baton: undefined, results: answered });
+    return { status: 200, type: encoding.type, body: text };
+  }
+  const { baton, requests } = asked;
   const held = streams.take(caller, baton);
   request.client.onLeft(() => held.stream.interrupt());
   const budget = new Budget(limits.answerBytesMax);
@@ -129,8 +138,8 @@ async function pipeline(
     results.push(await answerOne(one, held, budget, options));
   }
   if (request.client.hasLeft) await held.stream.close();
-  const body = encoding.encodePipeline({ baton: streams.release(held), results });
-  return { status: 200, type: encoding.type, body };
+  const text = encoding.encodePipeline({ baton: streams.release(held), results });
+  return { status: 200, type: encoding.type, body: text };
 }
 
 async function answerOne(

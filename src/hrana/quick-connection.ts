@@ -34,6 +34,8 @@ const wholeRequest = new WholeRequest(QUICK_REQUEST_BYTES_MAX);
 export class QuickConnection {
   readonly #options: QuickConnectionOptions;
   readonly #connection: RequestConnection<WholeRequest>;
+  /** That was quick: a client asks for the same again and again. */
+  #target: string | undefined;
   /** Of the request that is being answered. */
   #client: HttpClient | undefined;
   #wasQuiet = false;
@@ -73,7 +75,7 @@ export class QuickConnection {
   #take(request: WholeRequest, bytes: Buffer): boolean {
     const path = request.head.target;
     const authorization = request.field('authorization');
-    if (authorization === null || !this.#options.isQuick(path)) return false;
+    if (authorization === null || !this.#isQuick(path)) return false;
     this.#wasQuiet = false;
     const body = Buffer.from(bytes.subarray(request.bodyStart, request.end));
     const client = new HttpClient();
@@ -83,43 +85,65 @@ export class QuickConnection {
       path,
       authorization,
       client,
-      readBody: (bytesMax) =>
-        body.length > bytesMax ? Promise.reject(tooLarge(bytesMax)) : Promise.resolve(body),
+      readBody: (bytesMax) => {
+        if (body.length > bytesMax) throw tooLarge(bytesMax);
+        return body;
+      },
     });
+    return true;
+  }
+
+  #isQuick(target: string): boolean {
+    if (target !== this.#target && !this.#options.isQuick(target)) return false;
+    this.#target = target;
     return true;
   }
 
   async #answer(asked: HranaRequest): Promise<void> {
     const answer = await this.#options.answer(asked);
-    writeSoon(() => void this.#finish(answer));
+    writeSoon(() => this.#finish(answer));
   }
 
-  async #finish(answer: HranaAnswer): Promise<void> {
-    if (!this.#connection.isOver) await this.#send(answer);
+  #finish(answer: HranaAnswer): void {
+    const rest = this.#connection.isOver ? undefined : this.#send(this.#bytesOf(answer), 0);
+    if (rest === undefined) this.#finished();
+    else void rest.then(() => this.#finished());
+  }
+
+  #finished(): void {
     this.#client = undefined;
     this.#wasQuiet = false;
     this.#connection.answered();
   }
 
-  async #send({ status, type, body, headers }: HranaAnswer): Promise<void> {
+  #bytesOf({ status, type, body, headers }: HranaAnswer): Buffer {
     if (typeof body === 'function') throw new Error('An answer in pieces is not for here');
     const { keepAliveMs, clock } = this.#options;
-    const { writer } = this.#connection;
     let head = `${statusLine(status)}\r\ncontent-type: ${type}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
     for (const name in headers) head += `${name}: ${headers[name]}\r\n`;
     head += this.#connection.isEnding
       ? 'connection: close\r\n'
       : `connection: keep-alive\r\nkeep-alive: timeout=${keepAliveMs / 1000}\r\n`;
     head += `cache-control: no-store\r\nx-content-type-options: nosniff\r\ndate: ${dateNow(clock)}\r\n\r\n`;
-    const bytes =
-      typeof body === 'string'
-        ? Buffer.from(head + body)
-        : Buffer.concat([Buffer.from(head), body]);
-    for (let at = 0; at < bytes.length; at += ANSWER_PIECE_BYTES) {
-      writer.write(bytes.subarray(at, at + ANSWER_PIECE_BYTES), () => undefined);
-      if (writer.blocked) await this.#drained();
-      if (this.#connection.isOver) return;
+    return typeof body === 'string'
+      ? Buffer.from(head + body)
+      : Buffer.concat([Buffer.from(head), body]);
+  }
+
+  /** Undefined when all is written; else it resolves when nothing more is to be done. */
+  #send(bytes: Buffer, from: number): Promise<void> | undefined {
+    const { writer } = this.#connection;
+    for (let at = from; at < bytes.length;) {
+      writer.write(bytes.subarray(at, (at += ANSWER_PIECE_BYTES)), nothing);
+      if (writer.blocked) return this.#sendRest(bytes, at);
+      if (this.#connection.isOver) return undefined;
     }
+    return undefined;
+  }
+
+  async #sendRest(bytes: Buffer, from: number): Promise<void> {
+    await this.#drained();
+    if (!this.#connection.isOver) await this.#send(bytes, from);
   }
 
   /** Resolves when the client has taken what was written, or is cut because it takes nothing. */
@@ -132,6 +156,8 @@ export class QuickConnection {
     socket.off('drain', resolve).off('close', resolve);
   }
 }
+
+const nothing = (): void => undefined;
 
 let dateSecond = -1;
 let dateText = '';

@@ -5,7 +5,7 @@
 import type { Deadlines } from '../base/deadlines.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import type { Caller, Database } from './database.ts';
+import type { Authenticate, Caller, Database } from './database.ts';
 import type { Encoded, Encoding } from './encodings.ts';
 import { HranaError, isProtocolError, ProtocolError, wireError } from './errors.ts';
 import { Budget, execute, readySteps, type ReadyRequest } from './execute.ts';
@@ -39,7 +39,7 @@ export interface SocketConnectionOptions {
   readonly socket: MessageSocket;
   readonly encoding: Encoding;
   readonly database: Database;
-  readonly authenticate: (token: string | undefined) => Promise<Caller>;
+  readonly authenticate: Authenticate;
   readonly quota: StreamQuota;
   readonly clock: Clock;
   readonly idle: Deadlines;

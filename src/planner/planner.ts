@@ -7,15 +7,18 @@ import { Coercion } from './coercion.ts';
 import { Connection } from './connection.ts';
 import { GATHER_BUDGET, type GatherBudget } from './gather.ts';
 import { KeptTables } from './kept-tables.ts';
+import { type LoneInsert, loneInsert } from './lone-insert.ts';
 import { Combiners } from './scatter-run.ts';
 import { ScratchPool } from './scratch.ts';
 import { PlanCache } from './plan-cache.ts';
 import type { IdSource, Stripes } from './stripes.ts';
 import type { StoredObject } from './table.ts';
+import type { SqlRow, SqlValue } from './values.ts';
 import { TEMPORARY_BYTES_MAX, type TemporaryRoom, temporaryRoom } from './temporary.ts';
 
 export { Connection, type Result } from './connection.ts';
 export type { Explanation } from './explain.ts';
+export type { LoneInsert } from './lone-insert.ts';
 export type { Given } from './parameters.ts';
 export { insertText, keyNames } from './gathered-write.ts';
 export { slotOf } from './key-slot.ts';
@@ -70,6 +73,8 @@ export class Planner implements Disposable {
   /** What all connections' temporary tables take. */
   readonly temporaryRoom: TemporaryRoom;
   #catalogue: Catalogue;
+  readonly #coerce = (value: SqlValue, affinity: string): SqlValue =>
+    this.coercion.apply(value, affinity);
 
   constructor(stripes: Stripes, settings: Partial<PlannerSettings> = {}) {
     this.stripes = stripes;
@@ -87,6 +92,21 @@ export class Planner implements Disposable {
     temporary?: readonly StoredObject[],
   ): Connection {
     return new Connection(this, stripes, temporary);
+  }
+
+  /** What a new connection would do with an INSERT, when that is one statement on one stripe; see `loneInsert`. */
+  loneInsert(sql: string, values: SqlRow): LoneInsert | undefined {
+    const { plans, settings, stripes, catalogue } = this;
+    const { foreignKeys, force, ids } = settings;
+    if (force === 'gather') return undefined;
+    return loneInsert(sql, values, {
+      plans,
+      reach: { foreignKeys, recursiveTriggers: false },
+      catalogue,
+      slots: stripes.slots,
+      coerce: this.#coerce,
+      ids,
+    });
   }
 
   /** The newest committed schema. */

@@ -2,11 +2,12 @@
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { CommitLog, StripeClient } from '../database/database.ts';
-import type { Caller, Database, Session } from '../hrana/hrana.ts';
+import type { BoundStatement, Caller, Database, Session, StatementResult } from '../hrana/hrana.ts';
 import { type IdSource, Planner } from '../planner/planner.ts';
 import { Counts, type SqlFigures } from './figures.ts';
 import { GatherPool } from './gather-pool.ts';
 import { DEFAULT_SQL_LIMITS, type SqlLimits } from './limits.ts';
+import { loneWrite } from './lone-write.ts';
 import { LiveQueries } from './queries.ts';
 import { type Level, parseLevel } from './read-level.ts';
 import { SqlSession } from './session.ts';
@@ -78,10 +79,21 @@ export class SqlEngine implements Database, Engine, AsyncDisposable {
     return this.#open(caller, DEFAULT_LEVEL);
   }
 
+  /** See `Database`. At whatever level somebody reads, it is written the same way. */
+  once(
+    caller: Caller,
+    statement: BoundStatement,
+  ): Promise<StatementResult | undefined> | undefined {
+    return loneWrite(caller, statement, this);
+  }
+
   /** The same database for clients that begin with another read level, such as `stale:5s`. Throws `SQL_READ_LEVEL`. */
   reading(level: string): Database {
     const parsed = parseLevel(level);
-    return { openSession: (caller) => this.#open(caller, parsed) };
+    return {
+      openSession: (caller) => this.#open(caller, parsed),
+      once: (caller, statement) => this.once(caller, statement),
+    };
   }
 
   /** Moves half of a stripe's slots into a new one; see `Splitter`. */

@@ -24,21 +24,45 @@ export interface SlowQuery {
   readonly error: string | undefined;
 }
 
-interface Running {
+/** One that runs; to be disposed of when it is over. */
+export class LiveStatement implements Disposable {
+  readonly id: number;
   readonly sql: string;
   readonly caller: string;
   readonly startedAt: number;
   readonly beganMs: number;
-  readonly stop: AbortController;
-}
-
-/** One that runs; to be disposed of when it is over. */
-export interface LiveStatement extends Disposable {
-  readonly stop: AbortController;
   /** Why it failed, for the list of slow ones. */
   failure: unknown;
+  readonly #all: LiveQueries;
+  #stop: AbortController | undefined;
+
+  constructor(
+    all: LiveQueries,
+    began: Pick<LiveStatement, 'id' | 'sql' | 'caller' | 'startedAt' | 'beganMs'>,
+  ) {
+    this.#all = all;
+    this.id = began.id;
+    this.sql = began.sql;
+    this.caller = began.caller;
+    this.startedAt = began.startedAt;
+    this.beganMs = began.beganMs;
+  }
+
+  /** Made when somebody asks for it: it costs as much as the plan of a statement. */
+  get stop(): AbortController {
+    this.#stop ??= new AbortController();
+    return this.#stop;
+  }
+
   /** `stop` is aborted when the work takes too long. */
-  step<T>(work: () => Promise<T>): Promise<T>;
+  async step<T>(work: () => Promise<T>): Promise<T> {
+    using _deadline = this.#all.deadline(this.stop);
+    return await work();
+  }
+
+  [Symbol.dispose](): void {
+    this.#all.end(this);
+  }
 }
 
 export class LiveQueries {
@@ -46,7 +70,7 @@ export class LiveQueries {
   readonly #logger: Logger;
   readonly #limits: SqlLimits;
   readonly #deadlines: Deadlines;
-  readonly #running = new Map<number, Running>();
+  readonly #running = new Map<number, LiveStatement>();
   readonly #slow: SlowQuery[] = [];
   #next = 1;
 
@@ -63,15 +87,13 @@ export class LiveQueries {
     caller: Caller,
     work: (stop: AbortController) => Promise<T>,
   ): Promise<T> {
-    const query = this.begin(sql, caller);
-    using _deadline = this.#deadline(query.stop);
+    using query = this.begin(sql, caller);
+    using _deadline = this.deadline(query.stop);
     try {
       return await work(query.stop);
     } catch (error) {
       query.failure = error;
       throw error;
-    } finally {
-      query[Symbol.dispose]();
     }
   }
 
@@ -82,31 +104,22 @@ export class LiveQueries {
       throw limitMet('queriesMax', `${queriesMax} statements run already`, 'Ask again later');
     }
     const id = this.#next++;
-    const stop = new AbortController();
     const beganMs = this.#clock.monotonicMs();
     const startedAt = this.#clock.now();
-    this.#running.set(id, { sql, caller: caller.id, startedAt, beganMs, stop });
-    const clock = this.#clock;
-    const end = (failure: unknown): void => {
-      if (!this.#running.delete(id)) return;
-      const durationMs = clock.monotonicMs() - beganMs;
-      if (durationMs >= this.#limits.slowMs)
-        this.#note({ sql, caller: caller.id, startedAt, durationMs, error: codeOf(failure) });
-    };
-    return {
-      stop,
-      failure: undefined,
-      step: async (work) => {
-        using _deadline = this.#deadline(stop);
-        return await work();
-      },
-      [Symbol.dispose]() {
-        end(this.failure);
-      },
-    };
+    const query = new LiveStatement(this, { id, sql, caller: caller.id, startedAt, beganMs });
+    this.#running.set(id, query);
+    return query;
   }
 
-  #deadline(stop: AbortController): Disposable {
+  /** It is over, however it ended; a second call does nothing. */
+  end({ id, sql, caller, startedAt, beganMs, failure }: LiveStatement): void {
+    if (!this.#running.delete(id)) return;
+    const durationMs = this.#clock.monotonicMs() - beganMs;
+    if (durationMs >= this.#limits.slowMs)
+      this.#note({ sql, caller, startedAt, durationMs, error: codeOf(failure) });
+  }
+
+  deadline(stop: AbortController): Disposable {
     const { statementMs } = this.#limits;
     return this.#deadlines.begin(() =>
       stop.abort(interrupted(`it ran for more than ${statementMs} ms (statementMs)`)),
