@@ -278,10 +278,10 @@ function print(what: string, result: CrowdResult): void {
   const each = [result.cpuMs, result.clientMs]
     .map((ms) => `${((1000 * ms) / behindMs.length).toFixed(1)} µs`)
     .join(' of processor each, the client ');
-  const sent = sentMs === undefined ? '' : `; as the gateways sent it: ${spread(sentMs)}, ${each}`;
+  const sent = sentMs === undefined ? '' : `; as the gateways sent it: ${spread(sentMs)}`;
   process.stdout.write(
     `${what}: ${asked} requests at the origin (${together} together); first byte behind the first client's: ` +
-      `${spread(behindMs)}${sent}; ${whole} whole, ${seconds.toFixed(1)} s\n`,
+      `${spread(behindMs)}${sent}, ${each}; ${whole} whole, ${seconds.toFixed(1)} s\n`,
   );
 }
 

@@ -47,6 +47,20 @@ describe('files', () => {
     assert.equal(gateway.entries.at(-1)?.status, 200);
   });
 
+  test('a path that can be read in two ways is refused', async () => {
+    await using gateway = await startH2([]);
+    const root = await withSite(gateway);
+    const target = { kind: 'static', root } as const;
+    await gateway.route(
+      ...['/', '/closed'].map((path) => ({ id: path, hosts: ['*'], path, target })),
+    );
+    const client = new H2Client(gateway);
+    for (const path of ['/%63losed/x', '//closed', '/a;/../closed']) {
+      assert.equal((await client.get(path)).status, 400, path);
+    }
+    assert.equal((await client.get('/small.txt')).status, 200);
+  });
+
   test('many at once', async () => {
     await using gateway = await startH2([]);
     await withSite(gateway);
