@@ -657,6 +657,12 @@ def policies():
     main.put_bucket_policy(Bucket=name, Policy=deny)
     refused('AccessDenied', 403, main.put_object, Bucket=name, Key='n', Body=b'')
     main.put_object(Bucket=name, Key='n', Body=b'', ACL='private')
+    aged = {'Effect': 'Deny', 'Principal': '*', 'Action': 's3:GetObject', 'Resource': f'arn:aws:s3:::{name}/*', 'Condition': {'NumericGreaterThanEquals': {'s3:signatureAge': '0'}}}
+    main.put_bucket_policy(Bucket=name, Policy=json.dumps({'Version': '2012-10-17', 'Statement': [aged]}))
+    refused('AccessDenied', 403, main.get_object, Bucket=name, Key='asdf')
+    aged['Condition'] = {'NumericGreaterThan': {'s3:signatureAge': '600000'}}
+    main.put_bucket_policy(Bucket=name, Policy=json.dumps({'Version': '2012-10-17', 'Statement': [aged]}))
+    main.get_object(Bucket=name, Key='asdf')
     writes = {'Effect': 'Deny', 'Principal': '*', 'Action': 's3:PutObject', 'Resource': f'arn:aws:s3:::{name}/*',
               'Condition': {'Null': {'s3:if-none-match': 'true'}, 'Bool': {'s3:ObjectCreationOperation': 'true'}}}
     main.put_bucket_policy(Bucket=name, Policy=json.dumps({'Version': '2012-10-17', 'Statement': [writes]}))

@@ -206,6 +206,9 @@ function contextOf(
   add('aws:username', call.caller);
   add('aws:userid', call.caller);
   add('aws:principalaccount', call.caller);
+  // None of the cloud's own services comes this way.
+  add('aws:principalisawsservice', 'false');
+  add('aws:viaawsservice', 'false');
   if (call.caller !== undefined) add('aws:principalarn', `arn:aws:iam::${call.caller}:root`);
   add('aws:principaltype', call.caller === undefined ? 'Anonymous' : 'User');
   add('s3:prefix', call.query.get('prefix'));
@@ -215,6 +218,8 @@ function contextOf(
   if (call.sender.how !== 'anonymous')
     add('s3:signatureversion', call.sender.how.endsWith('v2') ? 'AWS' : 'AWS4-HMAC-SHA256');
   add('s3:authtype', AUTH_TYPES[call.sender.how]);
+  const { signedAt } = call.sender;
+  if (signedAt !== undefined) add('s3:signatureage', String(Math.max(0, call.nowMs - signedAt)));
   add('aws:resourceaccount', bucket.owner);
   add('s3:resourceaccount', bucket.owner);
   for (const name of Object.keys(call.headers)) {

@@ -46,6 +46,8 @@ export interface Sender {
   readonly key: AccessKey | undefined;
   readonly payload: Payload;
   readonly how: 'anonymous' | 'form' | 'header-v4' | 'header-v2' | 'query-v4' | 'query-v2';
+  /** Milliseconds since the epoch, where the signature has a time. */
+  readonly signedAt?: number;
 }
 
 type FindKey = (id: string) => Promise<AccessKey | undefined>;
@@ -157,7 +159,7 @@ async function headerV4(
     payloadHash,
     query: request.target.query,
   });
-  return { key, payload: payloadOf(payloadHash, signer), how: 'header-v4' };
+  return { key, payload: payloadOf(payloadHash, signer), how: 'header-v4', signedAt: time.ms };
 }
 
 async function queryV4(request: SignedRequest, findKey: FindKey, nowMs: number): Promise<Sender> {
@@ -209,7 +211,7 @@ async function queryV4(request: SignedRequest, findKey: FindKey, nowMs: number):
     payloadHash,
     query: request.target.query.filter(([name]) => name !== 'X-Amz-Signature'),
   });
-  return { key, payload: payloadOf(payloadHash, signer), how: 'query-v4' };
+  return { key, payload: payloadOf(payloadHash, signer), how: 'query-v4', signedAt: time.ms };
 }
 
 interface Claim {
@@ -351,7 +353,7 @@ async function headerV2(
   checkSkew(time.ms, nowMs);
   const key = await keyFor(request, id, findKey);
   verifyV2(request, { secret: key.secret, signature, expires: undefined });
-  return { key, payload: unsignedPayload(request), how: 'header-v2' };
+  return { key, payload: unsignedPayload(request), how: 'header-v2', signedAt: time.ms };
 }
 
 async function queryV2(request: SignedRequest, findKey: FindKey, nowMs: number): Promise<Sender> {
