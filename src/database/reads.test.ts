@@ -6,6 +6,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { systemCode } from '../base/errors.ts';
 import { systemClock } from '../base/time.ts';
 import { until } from '../../testing/until.ts';
 import { prepareFile } from './applied.ts';
@@ -70,13 +71,11 @@ test('a file that is gone is not kept open by views that were of it', async () =
   await using pool = new ReaderPool({ clock: systemClock, processesMax: 1 });
   const openFiles = async (): Promise<readonly string[]> => {
     const children = await readFile(`/proc/self/task/${process.pid}/children`, 'utf8');
-    const links = children
-      .trim()
+    const all = children
       .split(' ')
-      .map((pid) => `/proc/${pid}/fd`);
-    const all = links.flatMap((link) =>
-      readdirSync(link).flatMap((fd) => readlinkIfAny(`${link}/${fd}`)),
-    );
+      .map((pid) => `/proc/${pid}/fd`)
+      .flatMap((fds) => unlessGone(() => readdirSync(fds)).map((fd) => `${fds}/${fd}`))
+      .flatMap((link) => unlessGone(() => [readlinkSync(link)]));
     return all.filter((name) => name.startsWith(folder));
   };
   try {
@@ -97,11 +96,12 @@ test('a file that is gone is not kept open by views that were of it', async () =
   }
 });
 
-function readlinkIfAny(link: string): readonly string[] {
+/** Of a process that has ended meanwhile, or a file that was closed, there is nothing. */
+function unlessGone(look: () => readonly string[]): readonly string[] {
   try {
-    return [readlinkSync(link)];
-  } catch {
-    // Closed meanwhile.
-    return [];
+    return look();
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return [];
+    throw error;
   }
 }
