@@ -3,13 +3,13 @@
  * password of `/admin`, say, by `/%61dmin` or `/public/../admin`.
  */
 import { HttpError } from '../http/http-error.ts';
-import { readingsOf } from '../http/path-readings.ts';
+import { climbs, readingsOf } from '../http/path-readings.ts';
 import type { RequestTarget } from '../http/target.ts';
 import type { Route, RouteTable } from './route-table.ts';
 
 /**
- * The route of a request; none when one of the readings of its path has none. Throws HttpError 400 when they lead to several. What stays
- * within one goes on as it came.
+ * The route of a request; none when one of the readings of its path has none. Throws HttpError 400 when they lead to several, and when `..`
+ * would lead out of what a rewrite puts before the path. What stays within one goes on as it came.
  */
 export function routeFor(
   table: RouteTable,
@@ -17,15 +17,23 @@ export function routeFor(
 ): Route | undefined {
   const route = table.match(host, path);
   if (isPlain || route === undefined) return route;
-  for (const reading of readingsOf(path)) {
+  if (route.config.site?.rewrite !== undefined && climbs(path)) throw ambiguous();
+  if (table.hasOneRoute(host)) return route;
+  const readings = readingsOf(path);
+  if (readings === undefined) throw ambiguous();
+  for (const reading of readings) {
     const other = table.match(host, reading);
     if (other === route) continue;
     if (other === undefined) return undefined;
-    throw new HttpError(
-      400,
-      'HTTP_AMBIGUOUS_PATH',
-      'The path can be read in two ways, which lead to different routes',
-    );
+    throw ambiguous();
   }
   return route;
+}
+
+function ambiguous(): HttpError {
+  return new HttpError(
+    400,
+    'HTTP_AMBIGUOUS_PATH',
+    'The path can be read in two ways, which lead to different routes',
+  );
 }

@@ -8,6 +8,7 @@ import { Balancer } from './balancing/balancer.ts';
 import { Regions } from './balancing/regions.ts';
 import type { GatewayConfig, RouteConfig, RouteLimits, UpstreamConfig } from './config.ts';
 import { HttpChallenges } from './challenges.ts';
+import { withLetters } from '../http/path-readings.ts';
 import { pathKey } from './routes-check.ts';
 import { routeLimits } from './limits.ts';
 import type { AccessLogFormat } from './log-settings.ts';
@@ -174,6 +175,14 @@ export class RouteTable {
     return this.#any === undefined ? undefined : matchPath(this.#any, path);
   }
 
+  /** Whether it is the same for every path of the host, but for questions of certificate authorities. */
+  hasOneRoute(host: string): boolean {
+    let entry = this.#exact.get(host);
+    for (let dot = host.indexOf('.'); dot >= 0; dot = host.indexOf('.', dot + 1))
+      entry ??= this.#wildcards.get(host.slice(dot + 1));
+    return (entry ?? this.#any)?.longest === 0;
+  }
+
   route(id: string): Route | undefined {
     return this.#routes.get(id);
   }
@@ -209,6 +218,9 @@ function addRoute(hosts: Map<string, HostRoutes>, host: string, route: Route): v
     hosts.set(host, entry);
   }
   entry.byPath.set(route.prefix, route);
+  // As `readingsOf` writes it.
+  const decoded = withLetters(route.prefix);
+  if (!entry.byPath.has(decoded)) entry.byPath.set(decoded, route);
   entry.longest = Math.max(entry.longest, route.prefix.length);
 }
 
