@@ -219,6 +219,18 @@ test('small requests', async (t) => {
     const client = open();
     client.send('GET /photos/split HTTP/1.1\r\nHost: x\r\n\r\n');
     await assert.rejects(client.answer(), /ended after 0 bytes/);
+    const form = Buffer.from(
+      ['key"\r\n\r\nsplit', `x-amz-meta-${Object.keys(meta)[0]}"\r\n\r\nb`, 'file"\r\n\r\nx']
+        .map((field) => `--y\r\nContent-Disposition: form-data; name="${field}\r\n`)
+        .join('') + '--y--\r\n',
+    );
+    const poster = open();
+    poster.send(
+      `POST /photos HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=y\r\nContent-Length: ${form.length}\r\n\r\n`,
+      form,
+    );
+    const answer = await poster.answer();
+    assert.match(answer.body.toString(), /<Code>InvalidArgument<\/Code>/);
   });
 
   await t.test(
