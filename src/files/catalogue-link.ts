@@ -11,6 +11,7 @@ import {
   CATALOGUE,
   CATALOGUE_AGAIN_MS,
   CATALOGUE_ANSWER_MS,
+  CATALOGUE_IDLE_MS,
   CATALOGUE_WAIT_MS,
   READS_AT_A_TIME,
   READS_TOGETHER_MAX,
@@ -91,6 +92,7 @@ export class CatalogueLink implements Disposable {
       fields: 'x-moln-local: 1\r\n',
       answerBytesMax: ANSWER_BYTES_MAX,
       silentMs: CATALOGUE_ANSWER_MS,
+      idleMs: CATALOGUE_IDLE_MS,
     });
   }
 

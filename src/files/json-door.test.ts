@@ -63,6 +63,7 @@ for (const way of ['through streams', 'past streams'] as const)
       fields: '',
       answerBytesMax: 1000,
       silentMs: 60_000,
+      idleMs: 60_000,
     });
 
     await t.test('one after the other share a connection, two at once do not', async () => {
@@ -117,10 +118,38 @@ for (const way of ['through streams', 'past streams'] as const)
 test('a server that says nothing is given up', async () => {
   await using other = await Other.start();
   const socketPath = other.path;
-  const options = { socketPath, path: '/q', fields: '', answerBytesMax: 1000, silentMs: 50 };
+  const options = {
+    socketPath,
+    path: '/q',
+    fields: '',
+    answerBytesMax: 1000,
+    silentMs: 50,
+    idleMs: 50,
+  };
   using door = new JsonDoor(options);
   other.acts.push(() => undefined);
   await assert.rejects(door.ask(1), /said nothing for too long/);
   using nobody = new JsonDoor({ ...options, socketPath: `${socketPath}-gone` });
   await assert.rejects(nobody.ask(1), /ENOENT/);
+});
+
+test('a connection that nobody uses is let go of', async () => {
+  await using other = await Other.start();
+  using door = new JsonDoor({
+    socketPath: other.path,
+    path: '/q',
+    fields: '',
+    answerBytesMax: 1000,
+    silentMs: 60_000,
+    idleMs: 20,
+  });
+  const ended = Promise.withResolvers<void>();
+  other.acts.push((socket, question) => {
+    socket.once('end', ended.resolve);
+    void echo(socket, question);
+  }, echo);
+  await door.ask(1);
+  await ended.promise;
+  assert.deepEqual((await door.ask(2)).value, 2);
+  assert.equal(other.connections, 2);
 });

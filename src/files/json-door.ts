@@ -16,6 +16,8 @@ export interface JsonDoorOptions {
   readonly answerBytesMax: number;
   /** A connection on which nothing moves for so long while somebody waits is given up. */
   readonly silentMs: number;
+  /** One that nobody uses for so long is let go of: before the server does it, or a question may be on its way just then. */
+  readonly idleMs: number;
 }
 
 export interface JsonAnswer {
@@ -39,7 +41,8 @@ export class JsonDoor implements Disposable {
 
   /** Of any status. Rejects when there is no whole answer, or none in JSON. */
   async ask(question: unknown): Promise<JsonAnswer> {
-    const connection = this.#idle.pop() ?? this.#open();
+    const kept = this.#idle.pop();
+    const connection = kept === undefined || kept.isOver ? this.#open() : kept;
     const answer = await connection.ask(question);
     if (!connection.isOver && this.#idle.length < IDLE_MAX) this.#idle.push(connection);
     else connection.close();
@@ -152,8 +155,7 @@ class Connection {
     this.#bytes = 0;
     this.#wanted = undefined;
     this.#asked = undefined;
-    // Nobody waits: how long it is kept is for the server to say.
-    this.#socket.setTimeout(0);
+    this.#socket.setTimeout(this.#options.idleMs);
     asked.resolve({ status: this.#head.status, value });
   }
 }

@@ -45,6 +45,8 @@ export const ROWS_PER_INSERT = 200;
 export const CATALOGUE_WAIT_MS = 15_000;
 export const CATALOGUE_AGAIN_MS = 100;
 export const CATALOGUE_ANSWER_MS = 20_000;
+/** A connection to it that nobody uses is kept so long; the database process keeps it twice as long. */
+export const CATALOGUE_IDLE_MS = 30_000;
 /** Questions under way to the catalogue, beyond which others wait and go together. */
 export const READS_AT_A_TIME = 4;
 export const READS_TOGETHER_MAX = 64;

@@ -144,6 +144,9 @@ async function signerV4(
   throw new S3Error('SignatureDoesNotMatch');
 }
 
+/** RFC 9110 5.6.2. What is kept under another name could never be told of. */
+const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
+
 /** Fields of the form that are fields of a put. */
 function headersOf(headers: IncomingHttpHeaders, form: PostedForm): IncomingHttpHeaders {
   const { host, referer } = headers;
@@ -151,6 +154,8 @@ function headersOf(headers: IncomingHttpHeaders, form: PostedForm): IncomingHttp
   for (const [name, value] of form.fields) {
     const known =
       /^(?:cache-control|content-type|content-disposition|content-encoding|expires|x-amz-(?!signature|credential|algorithm|date).*)$/;
+    if (name.startsWith('x-amz-') && !TOKEN.test(name))
+      throw invalidArgument('A field whose name no header can have', 'Name', name);
     if (known.test(name)) out[name] = Buffer.from(value, 'utf8').toString('latin1');
     if (name === 'acl') out['x-amz-acl'] = value;
     if (name === 'tagging') out['x-amz-tagging'] = headerOfTags(tagsOfForm(value));

@@ -4,9 +4,11 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { FileKit } from '../../testing/file-kit.ts';
+import { until } from '../../testing/until.ts';
 import { silentLogger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
 import { proveHandles } from '../net/net.ts';
+import type { Access } from './access-log.ts';
 import { cannedAcl } from './acl.ts';
 import { S3Face } from './s3-face.ts';
 
@@ -78,9 +80,11 @@ test('small requests', async (t) => {
   const { store } = kit;
   await store.createBucket('photos', {
     owner: 'ann',
-    settings: { acl: cannedAcl('public-read-write', 'ann', 'ann') },
+    settings: { acl: cannedAcl('public-read-write', 'ann', 'ann'), logging: { bucket: 'logs' } },
   });
-  const face = new S3Face({ store, clock: systemClock, log: silentLogger });
+  const noted: string[] = [];
+  const note = ({ call }: Access): void => void noted.push(call.key);
+  const face = new S3Face({ store, clock: systemClock, log: silentLogger, note });
   const server = face.server().listen(0, '127.0.0.1');
   const requests: (string | undefined)[] = [];
   server.on('request', (request) => requests.push(request.url));
@@ -183,6 +187,87 @@ test('small requests', async (t) => {
     await Promise.all(Array.from({ length: 12 }, (_, reader) => read(reader)));
   });
 
+  await t.test(
+    'who asks again and again and reads nothing waits with its next request',
+    async () => {
+      const bytes = Buffer.alloc(200_000, 'z');
+      const acl = cannedAcl('public-read', 'ann', 'ann');
+      await store.put('photos', 'middle', pieces(bytes), { size: bytes.length, acl });
+      const client = open();
+      const [socket] = (await once(server, 'connection')) as [Socket];
+      const waiting = (): number => handleOf(socket)?.writeQueueSize ?? 0;
+      let waitingMax = 0;
+      const head = store.head.bind(store);
+      const { mock } = t.mock.method(store, 'head', (async (...asked) => {
+        waitingMax = Math.max(waitingMax, waiting());
+        return await head(...asked);
+      }) satisfies typeof store.head);
+      const asked = 200;
+      client.send('GET /photos/middle HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(asked));
+      await until('the kernel takes no more', () => waiting() > 0);
+      for (let at = 0; at < asked; at++) assert.ok((await client.answer()).body.equals(bytes));
+      mock.restore();
+      assert.equal(waitingMax, 0);
+    },
+  );
+
+  await t.test('a name of metadata that is none of a field does not begin a line', async () => {
+    const acl = cannedAcl('public-read', 'ann', 'ann');
+    // Their low bytes are CR and LF.
+    const meta = { 'a\u010d\u030aset-cookie': 'b' };
+    await store.put('photos', 'split', pieces(Buffer.from('x')), { size: 1, acl, meta });
+    const client = open();
+    client.send('GET /photos/split HTTP/1.1\r\nHost: x\r\n\r\n');
+    await assert.rejects(client.answer(), /ended after 0 bytes/);
+    const form = Buffer.from(
+      ['key"\r\n\r\nsplit', `x-amz-meta-${Object.keys(meta)[0]}"\r\n\r\nb`, 'file"\r\n\r\nx']
+        .map((field) => `--y\r\nContent-Disposition: form-data; name="${field}\r\n`)
+        .join('') + '--y--\r\n',
+    );
+    const poster = open();
+    poster.send(
+      `POST /photos HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=y\r\nContent-Length: ${form.length}\r\n\r\n`,
+      form,
+    );
+    const answer = await poster.answer();
+    assert.match(answer.body.toString(), /<Code>InvalidArgument<\/Code>/);
+  });
+
+  await t.test(
+    'an answer that broke off is not noted as one, and its source is let go of',
+    async () => {
+      let begun = 0;
+      let ended = 0;
+      const read = store.read.bind(store);
+      const { mock } = t.mock.method(
+        store,
+        'read',
+        async function* (...asked: Parameters<typeof store.read>) {
+          begun++;
+          try {
+            yield* read(...asked);
+          } finally {
+            ended++;
+          }
+        },
+      );
+      noted.length = 0;
+      for (const more of ['', TWICE]) {
+        const leaving = open();
+        leaving.send(`GET /photos/large HTTP/1.1\r\nHost: x\r\n${more}\r\n`);
+        await once(leaving.socket, 'readable');
+        leaving.socket.destroy();
+      }
+      await until('nobody reads any more', () => begun === 2 && ended === 2);
+      mock.restore();
+      const other = open();
+      other.send('GET /photos/small HTTP/1.1\r\nHost: x\r\n\r\n');
+      await other.answer();
+      await until('the other one is noted', () => noted.includes('small'));
+      assert.ok(!noted.includes('large'));
+    },
+  );
+
   await t.test('no HTTP is refused when the answer before it is out', async () => {
     const client = open();
     client.send('GET /photos/large HTTP/1.1\r\nHost: x\r\n\r\nno HTTP\r\n\r\n');
@@ -210,6 +295,13 @@ test('small requests', async (t) => {
     await closed;
   });
 });
+
+function handleOf(socket: Socket): { readonly writeQueueSize: number } | null {
+  const { _handle: handle } = socket as unknown as {
+    readonly _handle: { readonly writeQueueSize: number } | null;
+  };
+  return handle;
+}
 
 async function* pieces(bytes: Buffer): AsyncGenerator<Uint8Array> {
   if (bytes.length > 0) yield await Promise.resolve(bytes);

@@ -6,6 +6,7 @@ import {
   type IncomingHttpHeaders,
   Server,
   type ServerOptions,
+  validateHeaderName,
   validateHeaderValue,
 } from 'node:http';
 import type { Socket } from 'node:net';
@@ -137,8 +138,11 @@ class QuickConnection {
   }
 
   async #write(method: string, answer: Answer): Promise<void> {
-    if (this.#connection.isOver) return;
     const { status, body, stream } = answer;
+    if (this.#connection.isOver) {
+      await stream?.[Symbol.asyncIterator]().return?.();
+      return;
+    }
     const headers: Record<string, string> = { ...answer.headers };
     const bytes = typeof body === 'string' ? Buffer.from(body) : body;
     if (stream === undefined && status !== 204 && status !== 304)
@@ -146,6 +150,8 @@ class QuickConnection {
     const head = this.#head(status, headers);
     if (stream !== undefined) await this.#writeStream(head, stream, headers['content-length']);
     else this.#writeWhole(head, method === 'HEAD' ? undefined : bytes);
+    // Who asks on and reads nothing is not answered without end.
+    if (this.#connection.writer.blocked) await this.#drained();
     this.#wasQuiet = false;
     this.#connection.answered();
   }
@@ -156,6 +162,8 @@ class QuickConnection {
     let isLast = this.#connection.isEnding;
     for (const name in headers) {
       const value = headers[name] ?? '';
+      // Names of metadata are what somebody wrote into a form.
+      validateHeaderName(name);
       validateHeaderValue(name, value);
       if (name === 'connection') isLast = true;
       else head += `${name}: ${value}\r\n`;
@@ -188,7 +196,7 @@ class QuickConnection {
     let left = Number(length);
     writer.writeText(head);
     for await (const piece of stream) {
-      if (this.#connection.isOver) return;
+      if (this.#connection.isOver) break;
       left -= piece.length;
       writer.write(piece, () => giveBack(piece));
       if (writer.blocked) await this.#drained();

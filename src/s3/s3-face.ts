@@ -335,10 +335,25 @@ async function opened(answer: Answer): Promise<Answer> {
   return { status: answer.status, headers: answer.headers, body: first.value };
 }
 
-async function* from(
+/** `first`, then the rest. No generator: one that nobody has begun would not let go of its source. */
+function from(
   first: Uint8Array,
   rest: AsyncIterator<Uint8Array>,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  yield first;
-  for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
+): AsyncIterableIterator<Uint8Array> {
+  let ahead: Uint8Array | undefined = first;
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async next() {
+      if (ahead === undefined) return await rest.next();
+      const value = ahead;
+      ahead = undefined;
+      return { done: false, value };
+    },
+    async return() {
+      await rest.return?.();
+      return { done: true, value: undefined };
+    },
+  };
 }
