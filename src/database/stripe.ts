@@ -2,7 +2,7 @@
  * One node's copy of a stripe: follows the log as a mirror, and leads as primary for as long as it holds the stripe's key. Which copy
  * should lead is for others to decide; that only one can commit is the log's doing.
  */
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { isMolnError, messageOf } from '../base/errors.ts';
 import { sweepTemporary } from '../base/disk.ts';
@@ -85,7 +85,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
   /** Opens the copy as a mirror, with all that the log has if that can be reached, and follows it from then on. */
   async start(): Promise<void> {
     // Of a snapshot that was under way when the process ended.
-    await sweepTemporary(dirname(this.#options.path));
+    await sweepTemporary(dirname(this.#options.path), basename(this.#options.path));
     await this.#inTurn(async () => {
       await this.#open('mirror');
       try {
