@@ -87,8 +87,8 @@ interface Turn {
 
 /** Between two looks at the log while its length holds writers up. */
 const PRESSURE_LOOK_MS = 100;
-/** Who wants the stripe for himself may hold others meanwhile, which end what is idle, and whose writers wait too. */
-const HOLD_PAUSE_MS_MAX: number = TRANSACTION_IDLE_MS / 2;
+/** Who wants the stripe for himself may hold others meanwhile, which end what is idle, and whose writers wait too; and may not wait for a second (`lockWaitMs`). */
+const HOLD_PAUSE_MS_MAX: number = TRANSACTION_IDLE_MS / 4;
 
 export class PrimaryTerm {
   readonly options: PrimaryOptions;
