@@ -21,6 +21,7 @@ class Pair {
   #mirror: Stripe | undefined;
   /** How the mirror is told that a loan is over. */
   recall: (loan: Loan) => Promise<unknown> = async (loan) => this.mirror.logEnd.recalled(loan);
+  mayBeOut = true;
   /** Questions of where the log ends. */
   questions = 0;
 
@@ -57,7 +58,7 @@ class Pair {
         const lender = node === 'n1' ? this.primary : this.mirror;
         return lender.logEnd.lend('other', (loan) => this.recall(loan));
       },
-      mayBeOut: () => true,
+      mayBeOut: () => this.mayBeOut,
       quietMs: 0,
     };
     this.#primary = await on.copy('n1', { log, loans });
@@ -137,4 +138,17 @@ test('a move calls back what is lent, and the next primary need not wait', async
   await pair.primary.catchUp();
   assert.deepEqual(await look(pair.primary, READ.sql), [[1n]]);
   await sameCopies(pair.primary, pair.mirror);
+});
+
+test('a copy that leads again counts on nothing that its term before has lent', async () => {
+  await using on = await startDatabase();
+  const pair = await Pair.start(on);
+  await pair.borrowed(pair.primary);
+  // As on a node that is alone: nobody else can have borrowed.
+  pair.mayBeOut = false;
+  await pair.primary.release();
+  assert.ok(await pair.primary.lead());
+  await run(pair.primary, ADD);
+  const { index } = await on.log.head('s1');
+  assert.equal(pair.primary.lentEnd ?? index, index);
 });

@@ -1,8 +1,8 @@
 /** Copies that are not what they should be: found, put aside and built anew; and copies that begin from a snapshot. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -39,6 +39,19 @@ async function tamper(on: DatabaseUnderTest, node: string, sql: string): Promise
 }
 
 const FULL_ROUNDS = 5n;
+
+test('a copy that begins removes what an earlier life of it left, and nothing that another one is being filled with', async () => {
+  await using on = await startDatabase();
+  await filled(on);
+  const folder = join(on.folder, 'n2');
+  await mkdir(folder);
+  const [own, other] = ['s1', 's2'].map((name) => join(folder, `${name}.sqlite.tmp-0123456789ab`));
+  assert.ok(own !== undefined && other !== undefined);
+  for (const path of [own, other]) await writeFile(path, '');
+  await on.copy('n2');
+  const left = (await readdir(folder)).filter((name) => name.includes('.tmp-'));
+  assert.deepEqual(left, [basename(other)]);
+});
 
 test('a row that differs is found when it changes, and the copy is built anew', async () => {
   await using on = await startDatabase();

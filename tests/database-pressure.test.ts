@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import { isMolnError } from '../src/base/errors.ts';
 import { type Clock, systemClock } from '../src/base/time.ts';
 import { silentLogger } from '../src/base/log.ts';
-import { runSnapshots, type Stripe } from '../src/database/database.ts';
-import { TRANSACTION_TOTAL_MS } from '../src/database/limits.ts';
+import { runSnapshots, type Stripe, Together } from '../src/database/database.ts';
+import { TRANSACTION_IDLE_MS, TRANSACTION_TOTAL_MS } from '../src/database/limits.ts';
 import { look, run, sameCopies, startDatabase } from '../testing/database-kit.ts';
 import { until } from '../testing/until.ts';
 
@@ -85,6 +85,24 @@ test('who waits for a log that is nearly full does not keep a stripe from being 
   pause.resolve();
   await released;
   assert.deepEqual(began, []);
+});
+
+test('a transaction over stripes is not lost to the pause before one whose log is nearly full', async () => {
+  await using on = await startDatabase();
+  const [free, full] = [
+    await on.copy('n1', { name: 'a' }),
+    await on.copy('n1', { name: 'b', logBytesMax: 100_000 }),
+  ];
+  for (const stripe of [free, full]) {
+    assert.ok(await stripe.lead());
+    await run(stripe, 'CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)');
+  }
+  await run(full, 'INSERT INTO t VALUES (1, randomblob(94000))');
+  const pressure = full.primary?.pressure;
+  assert.ok(pressure?.kind === 'slow' && pressure.pauseMs > TRANSACTION_IDLE_MS);
+  const together = await Together.begin(on.log, [free, full]);
+  for (const name of ['a', 'b']) await together.run(name, { sql: 'INSERT INTO t (id) VALUES (2)' });
+  await together.commit();
 });
 
 test('a stripe is handed to the copy that should lead', async () => {

@@ -57,6 +57,33 @@ test('a failed transaction takes nothing of its group with it', async () => {
   assert.deepEqual(await look(primary, 'SELECT name FROM items ORDER BY name'), [['a'], ['c']]);
 });
 
+test('a schema that was rolled back does not mix up what others of a group are answered later', async () => {
+  await using on = await startDatabase();
+  const primary = await on.copy('n1');
+  await primary.lead();
+  await run(primary, ITEMS);
+  const insert = (name: string): { sql: string; args: string[] } => ({
+    sql: 'INSERT INTO items (name) VALUES (?) RETURNING *',
+    args: [name],
+  });
+  await errorOf(
+    primary.execute([
+      { sql: 'ALTER TABLE items ADD COLUMN more' },
+      insert('a'),
+      { sql: 'INSERT INTO items (id) VALUES (NULL), (1)' },
+    ]),
+  );
+  const answers = await Promise.all(['b', 'c', 'd'].map((name) => primary.execute([insert(name)])));
+  for (const [at, { results }] of answers.entries()) {
+    const [result] = results;
+    assert.deepEqual(result?.rows, [[BigInt(at + 1), 'bcd'[at], null]]);
+    assert.deepEqual(
+      result?.columns.map(({ name }) => name),
+      ['id', 'name', 'n'],
+    );
+  }
+});
+
 test("an error that rolls back the whole of SQLite's transaction hits its author only", async () => {
   await using on = await startDatabase();
   const primary = await on.copy('n1');

@@ -126,10 +126,11 @@ export async function readTextIfAny(path: string): Promise<string | undefined> {
   }
 }
 
-/** Removes temporary files and folders that a crash left in `folder`. */
-export async function sweepTemporary(folder: string): Promise<void> {
+/** Removes temporary files and folders that a crash left in `folder`. `of`: only those that were to become that file; others may be in use. */
+export async function sweepTemporary(folder: string, of?: string): Promise<void> {
   for (const name of await readdir(folder)) {
-    if (isTemporaryName(name)) await removeTree(join(folder, name));
+    const isMeant = of === undefined || name.startsWith(`${of}.tmp-`);
+    if (isMeant && isTemporaryName(name)) await removeTree(join(folder, name));
   }
 }
 

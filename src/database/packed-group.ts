@@ -2,6 +2,7 @@
  * A group on its way to the stripe's thread and back, as flat lists: between threads everything is copied, and each object and each
  * text costs by itself then, however often it comes. What is in the lists is known to this file only.
  */
+import assert from 'node:assert/strict';
 import type { FailureBody } from './errors.ts';
 import type { Column, SqlValue, Statement, StatementResult } from './statement.ts';
 
@@ -78,7 +79,11 @@ export function packOutcomes(outcomes: readonly TransactionOutcome[]): PackedOut
       for (const result of outcome.results) {
         const { changes, lastInsertRowid, rows } = result;
         list.push(columns.of(result.columns), changes, lastInsertRowid, rows.length);
-        for (const row of rows) for (const value of row) list.push(value);
+        for (const row of rows) {
+          // Otherwise all that comes behind it would be answered to somebody else.
+          assert.equal(row.length, result.columns.length, 'a row has a value for each column');
+          for (const value of row) list.push(value);
+        }
       }
     }
   }

@@ -17,6 +17,7 @@ import {
   GROUP_BYTES_MAX,
   GROUP_TRANSACTIONS_MAX,
   LOG_BYTES_MAX,
+  TRANSACTION_IDLE_MS,
   TRANSACTION_STATEMENTS_MAX,
   WAITING_TRANSACTIONS_MAX,
   WRITE_MS_MAX,
@@ -86,6 +87,8 @@ interface Turn {
 
 /** Between two looks at the log while its length holds writers up. */
 const PRESSURE_LOOK_MS = 100;
+/** Who wants the stripe for himself may hold others meanwhile, which end what is idle, and whose writers wait too; and may not wait for a second (`lockWaitMs`). */
+const HOLD_PAUSE_MS_MAX: number = TRANSACTION_IDLE_MS / 4;
 
 export class PrimaryTerm {
   readonly options: PrimaryOptions;
@@ -326,7 +329,7 @@ export class PrimaryTerm {
         // What had to be run again.
         if (this.#stop.signal.aborted)
           return this.#rejectWaiting(this.#stop.signal.reason as Error);
-        await this.#easeOff();
+        await this.#easeOff('take' in first ? HOLD_PAUSE_MS_MAX : Infinity);
         // Refused meanwhile, as all that waited.
         if (this.#queue[0] !== first) continue;
         if ('take' in first) {
@@ -342,13 +345,13 @@ export class PrimaryTerm {
   }
 
   /** Looks again and again, for the log may be trimmed meanwhile, or the term end. */
-  async #easeOff(): Promise<void> {
+  async #easeOff(pauseMsMax: number): Promise<void> {
     const { clock } = this.options;
     const beganMs = clock.monotonicMs();
     for (;;) {
       const { pressure } = this;
       if (pressure.kind !== 'slow' || this.#lost !== undefined) return;
-      const leftMs = beganMs + pressure.pauseMs - clock.monotonicMs();
+      const leftMs = beganMs + Math.min(pressure.pauseMs, pauseMsMax) - clock.monotonicMs();
       if (leftMs <= 0) return;
       await clock.sleep(Math.min(leftMs, PRESSURE_LOOK_MS));
     }

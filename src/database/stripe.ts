@@ -2,7 +2,7 @@
  * One node's copy of a stripe: follows the log as a mirror, and leads as primary for as long as it holds the stripe's key. Which copy
  * should lead is for others to decide; that only one can commit is the log's doing.
  */
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { isMolnError, messageOf } from '../base/errors.ts';
 import { sweepTemporary } from '../base/disk.ts';
@@ -85,7 +85,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
   /** Opens the copy as a mirror, with all that the log has if that can be reached, and follows it from then on. */
   async start(): Promise<void> {
     // Of a snapshot that was under way when the process ended.
-    await sweepTemporary(dirname(this.#options.path));
+    await sweepTemporary(dirname(this.#options.path), basename(this.#options.path));
     await this.#inTurn(async () => {
       await this.#open('mirror');
       try {
@@ -380,12 +380,11 @@ export class Stripe implements StripeClient, AsyncDisposable {
     if (head.index !== this.#progress.applied.index)
       throw trimmed(name, this.#progress.applied.index + 1);
     await this.#open('primary');
-    const { epoch } = lease;
     const term = new PrimaryTerm({
       stripe: name,
       thread: this.#thread,
       log,
-      epoch,
+      epoch: lease.epoch,
       head,
       clock,
       logger,
@@ -398,7 +397,8 @@ export class Stripe implements StripeClient, AsyncDisposable {
       ...(logBytesMax === undefined ? {} : { logBytesMax }),
       loanQuietMs: loans?.quietMs,
     });
-    // What the one before has lent, if it ever appended anything; see `loans.ts`.
+    // What the one before has lent, here and, if it ever appended anything, elsewhere; see `loans.ts`.
+    this.logEnd.recalled({ epoch: lease.epoch, number: 0, index: head.index });
     if (!isSettled && head.index > 0 && loans?.mayBeOut() === true) {
       await clock.sleep(claimedMs + LOAN_OVER_MS - clock.monotonicMs(), this.#stop.signal);
       await lease.renew();
@@ -409,11 +409,11 @@ export class Stripe implements StripeClient, AsyncDisposable {
     crashPoint('promotion:after-barrier');
     const passed = appended.kind === 'appended' ? barrier : appended.barrier;
     if (passed === undefined) throw notPrimary(name, 'the log did not take its first entry');
-    this.#progress.moved(await this.#thread.call('passed', passed, epoch));
+    this.#progress.moved(await this.#thread.call('passed', passed, lease.epoch));
     this.#lease = lease;
     this.#renewal = clock.every(lease.ttlMs / 3, () => void this.#renew(lease, term));
     this.#term = term;
-    logger.info('Leads a stripe', { stripe: name, epoch, index: this.#progress.applied.index });
+    logger.info('Leads a stripe', { stripe: name, epoch: lease.epoch, index: passed.index });
   }
 
   /** A lease is liveness only: while it cannot be renewed, appends and strong reads fail by themselves. */

@@ -137,7 +137,11 @@ export class Writer implements Disposable {
       // By itself it has the time that others of the group have used.
       if (error === ALONE || (!isAlone && this.#now() > untilMs)) return { kind: 'alone' };
       // What it had done before its schema change was noted already. It is alone, so there is nothing else.
-      if (isAlone) this.#reset();
+      if (isAlone) {
+        // What was prepared behind it has columns that there are not.
+        if (this.#schemaChanged) this.#connection.forget();
+        this.#reset();
+      }
       return { kind: 'failed', error: fromSqlite(error), at: results.length };
     }
   }
