@@ -188,6 +188,10 @@ test('a transaction that has done nothing yet looks at what is committed, and no
   assert.equal(await other.look?.(names), undefined);
   assert.deepEqual((await other.run(names)).rows, [['a'], ['later'], ['own']]);
   await other.commit();
+  const last = await primary.begin();
+  const looked = last.look?.(names);
+  await last.rollBack();
+  assert.equal(await looked, undefined, 'what it sees once it is over may be others');
 });
 
 test('a transaction that is asked for several things at a time is idle once', async () => {

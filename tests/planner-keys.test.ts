@@ -181,6 +181,12 @@ test('that keys are deferred is forgotten with the next transaction, also one of
   }
   const isDeferred = said.map((error) => error === undefined);
   assert.deepEqual(isDeferred, [true, true, true, false, false, false, false, false]);
+  for (const connection of pair.connections) {
+    await connection.execute('PRAGMA defer_foreign_keys = ON');
+    for await (const _ of connection.stream('SELECT * FROM child'));
+    const { rows } = await connection.execute('PRAGMA defer_foreign_keys');
+    assert.deepEqual(rows, [[0n]], 'also when rows come as they are wanted');
+  }
 });
 
 test('cascades in a circle end: a tree, and two tables that lead to each other', async () => {
@@ -202,4 +208,12 @@ test('cascades in a circle end: a tree, and two tables that lead to each other',
     await pair.ask(sql);
   for (const table of ['tree', 'a', 'b'])
     await pair.ask(`SELECT * FROM ${table} ORDER BY id`, { ordered: true });
+});
+
+test('what an INSERT says of conflicts goes before what its table says', async () => {
+  using pair = new PlannerPair([1, 3]);
+  await pair.ask('CREATE TABLE t(k TEXT PRIMARY KEY ON CONFLICT REPLACE, v)');
+  for (const v of [1, 2]) await pair.ask(`INSERT INTO t VALUES ('a', ${v})`);
+  assert.match((await pair.ask("INSERT OR ABORT INTO t VALUES ('a', 3)")).error ?? '', /UNIQUE/);
+  await pair.ask('SELECT * FROM t');
 });

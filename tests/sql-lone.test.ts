@@ -20,6 +20,7 @@ const CASES: readonly (readonly [string, readonly (readonly [string, ...SqlValue
       ['INSERT INTO x VALUES (?1, ?2, ?1)', 40n, 'forty'],
       ['INSERT INTO x VALUES (?1, ?2, ?1)', 40n, 'again'],
       ['INSERT INTO x VALUES (?1, ?2, ?1)', 'no id', 'again'],
+      ['INSERT INTO x VALUES (?1, ?2, ?1)', 0n, 'zero'],
       ['INSERT OR IGNORE INTO x VALUES (?, ?, -3)', 40n, 'ignored'],
       ['INSERT OR IGNORE INTO x VALUES (?, ?, -3)', 41n, 'new'],
       ['INSERT OR REPLACE INTO x VALUES (?, ?, 0x1F)', 40n, 'replaced'],
@@ -134,6 +135,17 @@ test('a schema that another node has changed is noticed by an insert that comes 
   await assert.rejects(inSession(on, insert.sql, insert.values), /no column named name/);
   assert.equal(await on.engine.once(ADA, insert), undefined);
   assert.equal(await on.engine.once({ id: 'bob', readOnly: true }, insert), undefined);
+});
+
+test('what a stripe refuses late goes to a session too', async () => {
+  await using on = await startSql(1, { limits: { retryMs: 0 } });
+  const insert = bound('INSERT INTO item VALUES (?)', ['a']);
+  await inSession(on, 'CREATE TABLE item (name TEXT PRIMARY KEY)', []);
+  await inSession(on, insert.sql, insert.values);
+  assert.equal(await on.engine.once(ADA, insert), undefined);
+  const { stripeVersion } = on.engine.set.schema;
+  on.engine.set.adopt({ ...on.engine.set.schema, stripeVersion: stripeVersion + 1 });
+  assert.equal(await on.engine.once(ADA, bound(insert.sql, ['b'])), undefined);
 });
 
 test('over the wire an insert that comes alone is one statement of one stream', async () => {

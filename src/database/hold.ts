@@ -75,7 +75,8 @@ export class Hold implements StripeTransaction {
         const result = await options.reads.query(statement, undefined, true);
         // Unless something was begun in the meantime, of which it may have seen nothing.
         const isAll = result.at === appender.head.index && this.#begun === undefined;
-        return isAll ? result : undefined;
+        // Once it is over, others may have written what was seen.
+        return isAll && this.#state === 'open' ? result : undefined;
       } catch {
         // The thread says what is wrong with it, and takes the time that it needs.
         return undefined;

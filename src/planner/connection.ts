@@ -137,6 +137,7 @@ export class Connection {
     }
     const { binding, read } = this.#prepared(sql);
     const values = valuesOf(binding.parameters, given);
+    if (!this.inTransaction) this.settings.ranAlone(binding);
     const session = this.#transaction?.session ?? (await this.#open('read'));
     try {
       const shape = read ?? readShape(binding, catalogue);

@@ -45,3 +45,14 @@ test('scratches of all pools share one room, and the one that was used longest a
   one.give(second);
   assert.deepEqual([second, third].map(isOpen), [true, true]);
 });
+
+test('what is given back to a pool that is closed takes no room', () => {
+  using shadow = new MemoryDatabase();
+  shadow.exec('CREATE TABLE t(a)');
+  const catalogue = new Catalogue(1, shadow, {});
+  const pool = new ScratchPool(new ScratchRoom(2 * emptyBytes(catalogue)));
+  const scratch = pool.take(catalogue);
+  pool[Symbol.dispose]();
+  pool.give(scratch);
+  assert.equal(isOpen(scratch), false);
+});

@@ -89,6 +89,7 @@ export class Scratch implements Disposable {
 export class ScratchPool implements Disposable {
   readonly #room: ScratchRoom;
   #free: Scratch[] = [];
+  #isClosed = false;
 
   constructor(room: ScratchRoom = PROCESS_ROOM) {
     this.#room = room;
@@ -119,7 +120,7 @@ export class ScratchPool implements Disposable {
   }
 
   give(scratch: Scratch): void {
-    const isSpoiled = scratch.spoiled || this.#free.length >= KEPT;
+    const isSpoiled = scratch.spoiled || this.#isClosed || this.#free.length >= KEPT;
     const bytes = isSpoiled ? 0 : scratch.bytes;
     if (isSpoiled || bytes > KEPT_BYTES_MAX) {
       scratch[Symbol.dispose]();
@@ -140,7 +141,9 @@ export class ScratchPool implements Disposable {
     this.#free = this.#free.filter((free) => free !== scratch);
   }
 
+  /** What is in use goes when it is given back. */
   [Symbol.dispose](): void {
+    this.#isClosed = true;
     for (const scratch of this.#free) this.#drop(scratch);
   }
 }

@@ -57,7 +57,8 @@ export interface InsertShape {
   readonly columns: readonly string[];
   /** The last column is the id, which the text does not name. */
   readonly idAdded?: true;
-  readonly or: '' | 'OR IGNORE' | 'OR REPLACE';
+  /** What the text says goes before what the table says. */
+  readonly or: '' | 'OR ABORT' | 'OR IGNORE' | 'OR REPLACE';
   /** For the stripes, with our own columns kept out; '' for none. */
   readonly returning: string;
   readonly returningHasParameters: boolean;
@@ -231,6 +232,8 @@ function returningEdits(
   return edits;
 }
 
+const WORDS = { Abort: 'OR ABORT', Ignore: 'OR IGNORE', Replace: 'OR REPLACE' } as const;
+
 function insertShape(
   binding: Binding,
   node: InsertStmt,
@@ -262,12 +265,7 @@ function insertShape(
     table,
     node,
     columns: names,
-    or:
-      node.orConflict === 'Ignore'
-        ? 'OR IGNORE'
-        : node.orConflict === 'Replace'
-          ? 'OR REPLACE'
-          : '',
+    or: node.orConflict === undefined ? '' : WORDS[node.orConflict],
     returning: returningText(binding, node, stars),
     returningHasParameters: (node.returning ?? []).some(
       (one) => find(one, ({ type }) => type === 'VariableExpr') !== undefined,

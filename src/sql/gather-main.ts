@@ -51,7 +51,13 @@ async function run(job: SentJob): Promise<void> {
     const temporary = job.temporary.length === 0 ? undefined : job.temporary;
     const begin = (): Promise<StripeSession> => Promise.resolve(opened);
     const connection = plannerOf(job).connect({ begin }, temporary);
-    const { rows } = await connection.execute(job.sql, job.values);
+    let rows: readonly SqlRow[];
+    try {
+      ({ rows } = await connection.execute(job.sql, job.values));
+    } finally {
+      // Scratches of its own would wait for a next statement that never comes.
+      await connection.close();
+    }
     say({ kind: 'done', rows, used: seen.used });
   } catch (error) {
     say({ kind: 'failed', failure: failureOf(error), used: seen.used });

@@ -6,7 +6,7 @@ import { isMolnError } from '../base/errors.ts';
 import type { BoundStatement, Caller, StatementResult } from '../hrana/hrana.ts';
 import type { LoneInsert } from '../planner/planner.ts';
 import type { Engine } from './engine.ts';
-import { toClient } from './errors.ts';
+import { isSchemaMoved, toClient } from './errors.ts';
 
 type Parts = Pick<Engine, 'counts' | 'limits' | 'options' | 'planner' | 'queries' | 'set'>;
 
@@ -41,7 +41,8 @@ async function write(
       columns: [],
       rows: [],
       affectedRows: changes,
-      lastInsertRowid: hasId && changes > 0 ? (lastInsertRowid ?? null) : null,
+      // 0 is none, as in a session.
+      lastInsertRowid: (hasId && changes > 0 && lastInsertRowid) || null,
       rowsRead: 0,
       rowsWritten: 0,
       durationMs,
@@ -50,7 +51,9 @@ async function write(
     // Only an error of a stripe says that nothing has happened, and this one does not. Any other a session finds out about, or gets over.
     const isOpen = !isMolnError(error) || error.code === 'DATABASE_OUTCOME_UNKNOWN';
     const tookMs = clock.monotonicMs() - began;
-    if (!isOpen && tookMs < limits.retryMs) return undefined;
+    // Planned anew, and told in SQLite's words, it is in a session only, however long this took.
+    const isForSession = isSchemaMoved(error) || isMolnError(error, 'DATABASE_SQL');
+    if (!isOpen && (isForSession || tookMs < limits.retryMs)) return undefined;
     query.failure = error;
     counts.failed++;
     counts.took(tookMs);
