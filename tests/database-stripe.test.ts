@@ -221,6 +221,49 @@ test('a transaction that is asked for several things at a time is idle once', as
   assert.equal(waiting, 0);
 });
 
+test('who gives up a transaction that is being committed waits for what becomes of it', async () => {
+  await using on = await startDatabase();
+  const asked = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  let isSlow = false;
+  const log = new Proxy(on.log, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== 'function' || name !== 'append')
+        return typeof value === 'function' ? value.bind(target) : value;
+      return async (...args: Parameters<typeof target.append>) => {
+        if (isSlow) {
+          asked.resolve();
+          await goOn.promise;
+        }
+        return await target.append(...args);
+      };
+    },
+  });
+  const primary = await on.copy('n1', { log });
+  await primary.lead();
+  await run(primary, ITEMS);
+  const hold = await primary.begin();
+  await hold.run({ sql: "INSERT INTO items (name) VALUES ('a')" });
+  isSlow = true;
+  const committed = hold.commit();
+  await asked.promise;
+  // As for a client whose connection ends in that moment, while the next one waits for the stripe.
+  let isOver = false;
+  const givenUp = hold.rollBack().then(() => (isOver = true));
+  const next = run(primary, "INSERT INTO items (name) VALUES ('b')");
+  await systemClock.sleep(100);
+  const wasOver = isOver;
+  goOn.resolve();
+  await Promise.all([committed, givenUp, next]);
+  assert.equal(wasOver, false);
+  const names = await look(primary, 'SELECT name FROM items ORDER BY name');
+  assert.deepEqual(names, [['a'], ['b']]);
+  const mirror = await on.copy('n2');
+  await mirror.catchUp();
+  await sameCopies(primary, mirror);
+});
+
 test('an interactive transaction that is left alone is rolled back, and says so', async () => {
   await using on = await startDatabase();
   const primary = await on.copy('n1');

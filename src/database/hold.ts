@@ -26,6 +26,7 @@ export class Hold implements StripeTransaction {
   readonly #schemaVersion: number;
   #begun: Promise<void> | undefined;
   #preparing: Promise<Share> | undefined;
+  #committing: Promise<number> | undefined;
   #settled: Promise<Settled> | undefined;
   readonly #onEnd: () => void;
 
@@ -109,6 +110,12 @@ export class Hold implements StripeTransaction {
 
   /** Commits a transaction of this stripe alone. */
   async commit(): Promise<number> {
+    const committing = this.#commit();
+    this.#committing ??= committing;
+    return await committing;
+  }
+
+  async #commit(): Promise<number> {
     const share = await this.#prepare(false);
     try {
       if (share.kind === 'read') await this.#term.confirm();
@@ -126,12 +133,14 @@ export class Hold implements StripeTransaction {
     return this.#term.appender.head.index;
   }
 
-  /** Nothing of it happened. Without effect when it is over. */
+  /** Nothing of it happened. Without effect when it is over; while it is being committed, it waits for what becomes of it. */
   async rollBack(): Promise<void> {
     // Once it is prepared it may be in the log, whatever its coordinator believes: that is found out.
     if (this.#state === 'prepared' && this.#isCross)
       await this.settle({ kind: 'unknown', why: 'it was rolled back' });
     else if (this.#settled !== undefined) await this.#settled;
+    // Its entry is on its way: to free the stripe now would have the commit meet somebody else's transaction.
+    else if (this.#committing !== undefined) await Promise.allSettled([this.#committing]);
     else if (this.#state !== 'over') await this.#rollBack();
   }
 
