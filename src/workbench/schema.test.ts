@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { isMolnError } from '../base/errors.ts';
 import {
@@ -105,4 +106,33 @@ test('what would lose data, or cannot be, is refused by name', () => {
   const nobody = (): unknown =>
     way.to(model('post', { title: string(), user_id: belongsTo('user') }));
   assert.throws(nobody, (error) => isMolnError(error, 'WORKBENCH_NO_MODEL'));
+});
+
+test('a reference that must be there changes in a table with rows, and back', () => {
+  const team = model('team', { name: string() });
+  const before = [team, model('player', { team_id: belongsTo('team') })];
+  const after = [team, model('player', { team_id: belongsTo('team', { onDelete: 'cascade' }) })];
+  const list = (models: readonly unknown[]): readonly Model[] => models as readonly Model[];
+  using file = new DatabaseSync(':memory:');
+  const first = schemaChange(new Map(), wantedSchema(list(before)));
+  file.exec(first?.up.join('\n') ?? '');
+  file.exec(
+    `INSERT INTO teams VALUES (7, 'A', '', ''); INSERT INTO players VALUES (1, 7, '', '');`,
+  );
+  const change = schemaChange(wantedSchema(list(before)), wantedSchema(list(after)));
+  assert.equal(change?.name, 'change_team_id_of_players');
+  assert.deepEqual(change.loses, []);
+  const players = (): unknown => ({ ...file.prepare('SELECT id, team_id FROM players').get() });
+  const needsTeam = (): void =>
+    assert.throws(() => file.exec(`INSERT INTO players VALUES (2, '', '', NULL)`), /NOT NULL/);
+  file.exec(change.up.join('\n'));
+  assert.deepEqual(players(), { id: 1, team_id: 7 });
+  needsTeam();
+  file.exec(change.down.join('\n'));
+  assert.deepEqual(players(), { id: 1, team_id: 7 });
+  needsTeam();
+  assert.throws(() => file.exec('DELETE FROM teams'), /FOREIGN KEY/);
+  file.exec(change.up.join('\n'));
+  file.exec('DELETE FROM teams');
+  assert.deepEqual(players(), {});
 });

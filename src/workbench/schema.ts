@@ -37,6 +37,10 @@ export interface SchemaChange {
   readonly name: string;
 }
 
+/** How a reference comes to be required: which row is meant is known to people only. */
+const REQUIRE_LATER =
+  '"moln generate migration NAME --empty", with UPDATE … and ALTER TABLE … ALTER COLUMN … SET NOT NULL';
+const INDEX_STEP = /^(?:drop|make)_index_/;
 const ON_DELETE: Readonly<Record<string, string>> = { cascade: 'CASCADE', 'set null': 'SET NULL' };
 
 /** What the models want. */
@@ -177,11 +181,13 @@ export function schemaChange(from: Schema, to: Schema): SchemaChange | undefined
     return before === undefined ? [created(name, table)] : changedTable(name, before, table);
   });
   if (steps.length === 0) return undefined;
+  // Indexes only make way for what changes, where something else does.
+  const named = steps.find(({ name }) => !INDEX_STEP.test(name)) ?? steps[0];
   return {
     up: steps.flatMap(({ up }) => up),
     down: steps.toReversed().flatMap(({ down }) => down),
     loses: steps.flatMap(({ loses }) => loses),
-    name: steps[0]?.name ?? 'change',
+    name: named?.name ?? 'change',
   };
 }
 
@@ -260,7 +266,7 @@ function added(table: string, column: string, wanted: Column): SchemaChange {
         hint:
           wanted.references === undefined
             ? `Give it a default, or "optional: true"`
-            : 'Make it "optional: true"',
+            : `Make it "optional: true"; when rows have one, require it: ${REQUIRE_LATER}`,
       },
     );
   }
@@ -290,7 +296,10 @@ function altered(table: string, column: string, was: Column, wanted: Column): Sc
       'WORKBENCH_CANNOT_MIGRATE',
       `Column "${column}" of ${table} may be empty now and must have a value then`,
       {
-        hint: 'Give it a default, which rows without a value get',
+        hint:
+          wanted.references === undefined
+            ? 'Give it a default, which rows without a value get'
+            : `Fill it and require it by hand: ${REQUIRE_LATER}`,
       },
     );
   }
@@ -307,15 +316,19 @@ function altered(table: string, column: string, was: Column, wanted: Column): Sc
 
 function replaceColumn(table: string, column: string, to: Column): readonly string[] {
   const next = `${column}_next`;
-  // A column that must have a value can only be added with one; the comparison of schemas knows it by its own.
-  const initial = to.isRequired ? (to.initial ?? (to.type === 'TEXT' ? "''" : '0')) : to.initial;
+  // SQLite adds a column that must have a value only with a default, and a reference only without: so the rule follows the values.
+  const isRuleLast = to.isRequired && to.initial === undefined;
+  const filler = to.type === 'TEXT' ? "''" : '0';
+  const initial = to.initial ?? (isRuleLast && to.references === undefined ? filler : undefined);
   const value = `CAST(${quoted(column)} AS ${to.type})`;
   const filled = initial === undefined ? value : `coalesce(${value}, ${initial})`;
+  const alter = `ALTER TABLE ${quoted(table)}`;
   return [
-    `ALTER TABLE ${quoted(table)} ADD COLUMN ${columnSql(next, { ...to, initial })};`,
+    `${alter} ADD COLUMN ${columnSql(next, { ...to, isRequired: to.isRequired && !isRuleLast })};`,
     `UPDATE ${quoted(table)} SET ${quoted(next)} = ${filled};`,
-    `ALTER TABLE ${quoted(table)} DROP COLUMN ${quoted(column)};`,
-    `ALTER TABLE ${quoted(table)} RENAME COLUMN ${quoted(next)} TO ${quoted(column)};`,
+    `${alter} DROP COLUMN ${quoted(column)};`,
+    `${alter} RENAME COLUMN ${quoted(next)} TO ${quoted(column)};`,
+    ...(isRuleLast ? [`${alter} ALTER COLUMN ${quoted(column)} SET NOT NULL;`] : []),
   ];
 }
 
