@@ -186,6 +186,23 @@ test('moln dev says in which file and line a mistake is, and what to do', async 
     await until('the id in the log', () => log().includes(id));
   });
 
+  await step(t, 'a statement that fails deep below an action', async () => {
+    const imported =
+      "import { query, transaction } from 'moln';\nimport { Item } from '../models/item.ts';";
+    const action = `  index: () =>
+    transaction(async () => {
+      await query\`CREATE UNIQUE INDEX one_name ON items (name)\`;
+      await Item.create({ name: 'Twin', price: 1 });
+      const other = await Item.create({ name: 'Other', price: 1 });
+      await Item.update(other, { name: 'Twin' });
+    }),`;
+    app.write(REPORTS, controllerOf(imported, action));
+    await shown(
+      'the line',
+      /UNIQUE constraint failed: items.name[\s\S]*app\/controllers\/reports\.ts:10/,
+    );
+  });
+
   await step(t, 'a job that throws is on the dashboard with its reason', async () => {
     await app.typed('moln generate job tidy');
     const imported = "import { tidy } from '../jobs/tidy.ts';";

@@ -4,16 +4,19 @@
  */
 import { MolnError } from '../base/errors.ts';
 import { type Before, type Context, currentContext } from './context.ts';
-import { type Field, labelOf } from './fields.ts';
-import { Button, Flashes, Form, Inputs, Pages, type View } from './forms.ts';
+import { type Field, isClosed, labelOf } from './fields.ts';
+import { Button, Flashes, Form, type InputProps, Inputs, Pages, type View } from './forms.ts';
 import { type Child, element } from './jsx-runtime.ts';
 import type { Fields, Given, Model, RowBase } from './model.ts';
 import { mayChange } from './policy.ts';
+import { fieldsOfCode } from './row-errors.ts';
 import type { Controller } from './routes.ts';
 
 /** Columns of a list. */
 const COLUMNS_MAX = 6;
 const CELL_CHARACTERS_MAX = 60;
+/** Rows that a reference can be chosen from; of more, one types the id. */
+const CHOICES_MAX = 200;
 
 export interface AdminOptions {
   /** The models that have pages. */
@@ -57,12 +60,15 @@ export function adminPages({ models, before, path = '/admin' }: AdminOptions): C
       return page(path, byTable, one.table, [
         listOf(one, found.rows as readonly AnyRow[], `${path}/${one.table}`),
         Pages({ page: found }),
-        (await mayChange('create', one))
+        isMadeHere(one) && (await mayChange('create', one))
           ? tag('p', {}, link(`${path}/${one.table}/new`, `New ${one.name}`))
           : null,
       ]);
     },
-    'GET /:table/new': (c) => editPage(modelOf(c), undefined),
+    'GET /:table/new': (c) => {
+      const one = modelOf(c);
+      return isMadeHere(one) ? editPage(one, undefined) : undefined;
+    },
     'POST /:table': async (c) => {
       const one = modelOf(c);
       const made = await one.tryCreate(await c.form());
@@ -95,7 +101,10 @@ export function adminPages({ models, before, path = '/admin' }: AdminOptions): C
       files: Object.values<Field>(one.fields).some(({ kind }) => kind === 'file'),
       action: row === undefined ? base : `${base}/${row.id}`,
       method: row === undefined ? 'post' : 'patch',
-      children: [Inputs({ model: one, row }), mayChangeIt ? tag('button', {}, 'Save') : null],
+      children: [
+        Inputs({ model: one, row, choices: await choicesOf(one, byTable.values()) }),
+        mayChangeIt ? tag('button', {}, 'Save') : null,
+      ],
     });
     const remove =
       row === undefined || !(await mayChange('delete', one, row))
@@ -106,6 +115,32 @@ export function adminPages({ models, before, path = '/admin' }: AdminOptions): C
       remove,
     ]);
   }
+}
+
+/** False when a new row wants what only code of the app can give, and no hook of the model does. */
+function isMadeHere({ fields, options }: AnyModel): boolean {
+  return fieldsOfCode(fields).length === 0 || options.beforeSave !== undefined;
+}
+
+/** The rows that references lead to, where admin pages have them and they are few. */
+async function choicesOf(
+  one: AnyModel,
+  models: Iterable<AnyModel>,
+): Promise<Readonly<Record<string, InputProps['choices']>>> {
+  const byName = new Map([...models].map((each) => [each.name, each]));
+  const found = Object.entries<Field>(one.fields).map(async ([name, field]) => {
+    const target = byName.get(field.target ?? '');
+    if (target === undefined || isClosed(field)) return undefined;
+    const rows = (await target.rows.limit(CHOICES_MAX + 1).all()) as readonly AnyRow[];
+    if (rows.length > CHOICES_MAX) return undefined;
+    const shown = Object.entries<Field>(target.fields).find(
+      ([, { kind, options }]) => kind === 'string' && options.hidden !== true,
+    )?.[0];
+    const label = (row: AnyRow): string =>
+      shown === undefined ? String(row.id) : `${cell(row[shown])} (${row.id})`;
+    return [name, rows.map((row) => [row.id, label(row)] as const)] as const;
+  });
+  return Object.fromEntries((await Promise.all(found)).filter((each) => each !== undefined));
 }
 
 function listOf(one: AnyModel, rows: readonly AnyRow[], base: string): View {
@@ -125,7 +160,8 @@ function listOf(one: AnyModel, rows: readonly AnyRow[], base: string): View {
       ...shown.map(([name]) => tag('td', {}, cell(row[name]))),
     ]),
   );
-  return tag('table', {}, [tag('thead', {}, head), tag('tbody', {}, lines)]);
+  const table = tag('table', {}, [tag('thead', {}, head), tag('tbody', {}, lines)]);
+  return tag('div', { class: 'wide' }, table);
 }
 
 function cell(value: unknown): string {
@@ -148,6 +184,7 @@ function page(
       tag('meta', { charset: 'utf-8' }),
       tag('meta', { name: 'viewport', content: 'width=device-width' }),
       tag('title', {}, `${title} · ${currentContext().url.host}`),
+      tag('link', { rel: 'icon', href: 'data:,' }),
       tag('style', {}, STYLE),
     ]),
     tag('body', {}, [
@@ -170,7 +207,8 @@ function tag(name: string, props: Readonly<Record<string, unknown>>, children?: 
 }
 
 const STYLE =
-  'body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:1rem auto;padding:0 1rem;color-scheme:light dark}' +
+  ':root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:1rem auto;padding:0 1rem}' +
+  'nav a{margin-right:.75rem}.wide{overflow-x:auto}button{font:inherit;padding:.3rem .8rem}' +
   'table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem .3rem 0;border-bottom:1px solid #8884}' +
   '.field{margin:0 0 1rem}label{display:block;font-weight:600}input:not([type=checkbox]),textarea,select{width:100%;font:inherit;' +
-  'padding:.4rem;box-sizing:border-box}.field-error,.flash-error{color:#c62828}.inline{display:inline-block;margin-top:1rem}';
+  'padding:.4rem;box-sizing:border-box}.field-error,.flash-error{color:light-dark(#b3261e,#ff8a80)}.inline{display:inline-block;margin-top:1rem}';

@@ -103,13 +103,23 @@ export function Input(props: InputProps): View {
 export function Inputs(props: {
   readonly model: InputProps['model'];
   readonly row?: object | undefined;
+  /** To choose from, by field: what `choices` of `Input` is. */
+  readonly choices?: Readonly<Record<string, InputProps['choices']>>;
 }): View {
   const names = Object.entries(props.model.fields as Readonly<Record<string, Field>>)
     .filter(([, one]) => !isClosed(one))
     .map(([name]) => name);
   const version = (props.row as { readonly version?: number } | undefined)?.version;
   return all(
-    ...names.map((name) => Input({ model: props.model, name, row: props.row })),
+    ...names.map((name) => {
+      const choices = props.choices?.[name];
+      return Input({
+        model: props.model,
+        name,
+        row: props.row,
+        ...(choices === undefined ? {} : { choices }),
+      });
+    }),
     version === undefined
       ? null
       : tag('input', { type: 'hidden', name: 'version', value: version }),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isMolnError } from '../base/errors.ts';
+import { isMolnError, type MolnError } from '../base/errors.ts';
 import { belongsTo, boolean, datetime, fromColumn, integer, json, string, text } from './fields.ts';
 import { model, type RowOf } from './model.ts';
 import { limitRate, makeOwnTables } from './own-tables.ts';
@@ -176,6 +176,29 @@ test('a transaction is all or nothing, and keeps others out', async () => {
     (await Post.all()).map(({ title }) => title),
     ['Stays'],
   );
+});
+
+test('what a form cannot bring must come from code, and of two alike the form says what they share', async () => {
+  await using made = new SqliteDatabase(':memory:');
+  await made.script(
+    `CREATE TABLE guests (id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL, day TEXT NOT NULL, created_at TEXT, updated_at TEXT,
+       UNIQUE (user_id, day));`,
+  );
+  useDatabase(made);
+  const Guest = model('guest', {
+    user_id: integer({ editable: false, label: 'User' }),
+    day: string(),
+  });
+  await assert.rejects(Guest.tryCreate({ day: 'Monday', user_id: '7' }), (error: MolnError) => {
+    assert.equal(error.code, 'WEB_NOT_GIVEN');
+    assert.match(`${error.message}: ${error.hint}`, /"user_id"[\s\S]*tryCreate\(form, \{ user_id/);
+    return true;
+  });
+  assert.ok((await Guest.tryCreate({ day: 'Monday' }, { user_id: 7 })).ok);
+  const again = await Guest.tryCreate({ day: 'Monday' }, { user_id: 7 });
+  assert.deepEqual(again.ok ? {} : again.errors, {
+    day: ['There is one with this User and Day already'],
+  });
 });
 
 test('a rate is limited over all instances', async () => {

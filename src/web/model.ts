@@ -25,7 +25,7 @@ import {
   seenRows,
   unseenReferences,
 } from './policy.ts';
-import { constraintErrors, invalid, noSuchRow, stale } from './row-errors.ts';
+import { constraintErrors, invalid, noSuchRow, refuseMissing, stale } from './row-errors.ts';
 import {
   type Condition,
   type Conditions,
@@ -336,6 +336,7 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
 
   async #insert(given: Given): Promise<RowOfFields<F>> {
     const values = await this.#hooked(given);
+    refuseMissing(this.name, this.fields, values);
     await guardCreate(this, values);
     const row = await withKeptFiles(this.fields, values, (kept) => this.#insertRow(kept));
     await this.options.afterSave?.(row);

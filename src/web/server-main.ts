@@ -17,6 +17,8 @@ import { smtpCarrier } from './smtp.ts';
 
 /** Runs until SIGTERM. Ends the process with one sentence when it cannot start. */
 export async function start(parts: AppParts): Promise<void> {
+  // The log is to name the app's own line, which lies above more calls of the framework than the ten that Node keeps.
+  Error.stackTraceLimit = 30;
   const { env } = process;
   const log = createLogger({
     part: env['MOLN_APP'] ?? 'app',

@@ -41,6 +41,7 @@ const STYLE = `
   nav [aria-current] { color: inherit; font-weight: 600; text-decoration: none; }
   pre { overflow: auto; padding: .8rem; border: 1px solid var(--line); font-size: .9rem; white-space: pre-wrap; }
   mark { display: block; background: var(--mark); color: inherit; }
+  @media (max-width: 40rem) { table { display: block; overflow-x: auto; } td.path { min-width: 12rem; } }
   table { width: 100%; border-collapse: collapse; }
   th, td { padding: .35rem 1rem .35rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
   td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }

@@ -6,6 +6,9 @@ import { useFiles } from '../web/web.ts';
 import { appFiles } from './app-files.ts';
 import { DevServer } from './dev-server.ts';
 
+// Between a statement that fails and the app's own line lie more calls than the ten that Node keeps.
+Error.stackTraceLimit = 50;
+
 const [host = 'localhost', port = '3000'] = process.argv.slice(2);
 const log = createLogger({
   part: 'dev',
