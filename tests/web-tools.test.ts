@@ -84,6 +84,25 @@ function words({ body }: Answer): string {
     .replaceAll('&#39;', "'");
 }
 
+/** A test of an app: a form lets one choose what the new row belongs to, also when it is shown again. */
+const CHOICES = `
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { testApp } from 'moln/test';
+import { Note } from '../app/models/note.ts';
+
+test('a note is chosen by its title', async () => {
+  await using app = await testApp();
+  await Note.create({ title: 'Kept', stars: 3 });
+  const form = await app.get('/replies/new');
+  assert.match(form.text, /<option value="1">Kept</);
+  const again = await form.submit({ note_id: '1', body: '' });
+  assert.equal(again.status, 422);
+  assert.match(again.text, /<option value="1" selected[^>]*>Kept</);
+  assert.match((await again.submit({ body: 'Yes' })).text, /The reply was created/);
+});
+`;
+
 const REPORTS = 'app/controllers/reports.ts';
 const controllerOf = (imported: string, actions: string): string =>
   `import { controller } from 'moln';\n${imported}\nexport const reports = controller({\n${actions}\n});\n`;
@@ -103,6 +122,13 @@ test('each generator by itself writes code that runs', async (t) => {
   const again = await app.run('moln generate model note title:string');
   assert.match(again.stderr, /app\/models\/note\.ts/);
   assert.equal(again.code, 1, 'no file is written over');
+  const many = await app.run('moln generate scaffold notes title:string');
+  assert.match(many.stderr, /"notes" is many[\s\S]*Did you mean "note"\?/);
+  const reply = 'moln generate scaffold reply body:text';
+  const nobody = await app.run(`${reply} letter:belongs_to`);
+  assert.match(nobody.stderr, /"reply" belongs to "letter", which is no model/);
+  await app.typed(`${reply} note:belongs_to`);
+  app.write('tests/choices.test.ts', CHOICES);
   const routes = await app.typed('moln routes');
   assert.match(routes, /GET +\/reports +reports#index/);
   assert.match(routes, /GET +\/reports\/monthly-sales/);
@@ -119,7 +145,7 @@ test('each generator by itself writes code that runs', async (t) => {
       await until(answer, () => said().includes(answer));
     };
     await until('its prompt', () => said().includes('moln> '));
-    assert.match(said(), /Note, query, transaction/);
+    assert.match(said(), /Note, Reply, query, transaction/);
     await answered("(await Note.create({ title: 'Kept', stars: 41 })).title + '!'", 'Kept!');
     await answered('(await Note.where({}).first()).stars + 1', '42');
     await answered('(await query`SELECT title FROM notes`)[0].title.length * 100', '400');

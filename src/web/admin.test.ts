@@ -4,6 +4,7 @@ import { createLogger } from '../base/log.ts';
 import { adminPages } from './admin.ts';
 import { App } from './app.ts';
 import { belongsTo, string } from './fields.ts';
+import { Input } from './forms.ts';
 import { model } from './model.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 
@@ -45,8 +46,32 @@ test('references are chosen by name, and rows that only code can make have no fo
     await (await page('/admin/players/1')).text(),
     /<option value="2" selected="">Blues &amp; co \(2\)<\/option>/,
   );
+  for (let at = 0; at < 200; at++) await Team.create({ name: `Team ${at}` });
+  const many = await (await page('/admin/players/1')).text();
+  assert.match(many, /name="team_id"[^>]*type="number"[^>]*value="2"/, 'of many one types the id');
   assert.match(await (await page('/admin/players')).text(), /New player/);
   assert.doesNotMatch(await (await page('/admin/entries')).text(), /New entry/);
   assert.equal((await page('/admin/entries/new')).status, 404);
   assert.match(await (await page('/admin/entries/1')).text(), /value="Kept"[\s\S]*Save/);
+});
+
+test('a form keeps what a row refers to, though it is not offered', async () => {
+  const controllers = {
+    players: {
+      'GET /edit': () =>
+        Input({ model: Player, name: 'team_id', row: { team_id: 9 }, choices: [[1, 'Reds']] }),
+    },
+  };
+  await using database = new SqliteDatabase(':memory:');
+  const parts = { models: [], policies: [], controllers, jobs: [], migrations: [] };
+  const log = createLogger({ part: 'test', now: () => 0, sinks: [] });
+  using app = await App.start(
+    { ...parts, islands: new Map(), islandScript: '', publicFolder: '/nowhere' },
+    { database, log },
+  );
+  const page = await app.fetch(new Request('http://localhost/players/edit'), '127.0.0.1');
+  assert.match(
+    await page.text(),
+    /<option value="9" selected="">9<\/option><option value="1">Reds<\/option>/,
+  );
 });

@@ -196,7 +196,10 @@ function control(one: Field, props: InputProps, common: Props, value: unknown): 
   const choices = props.choices ?? options.oneOf?.map((word) => [word, word] as const);
   if (choices !== undefined) {
     const empty = 'required' in required ? [] : [tag('option', { value: '' }, '')];
-    const list = choices.map(([key, label]) =>
+    // What the row has stays, though nobody offers it: else saving would change it to the first.
+    const isOffered = choices.some(([key]) => String(key) === String(value));
+    const kept = isOffered || text(value) === '' ? [] : [[text(value), text(value)] as const];
+    const list = [...kept, ...choices].map(([key, label]) =>
       tag(
         'option',
         { value: String(key), ...(String(key) === String(value) ? { selected: true } : {}) },

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { MolnError, systemCode } from '../base/errors.ts';
 import { systemClock } from '../base/time.ts';
 import { requireApp } from './app-folder.ts';
-import { readFields } from './field-words.ts';
+import type { Field } from '../web/web.ts';
+import { type FieldWord, readFields } from './field-words.ts';
 import { linkFramework } from './link.ts';
 import { loadParts } from './load.ts';
 import { migrationText, pendingChange, refuseLoss, writeMigration } from './migrations.ts';
@@ -23,6 +24,7 @@ import {
   policyFile,
   scaffoldFiles,
 } from './scaffold.ts';
+import { noModel } from './schema.ts';
 import { fillAll } from './templates.ts';
 
 const LAYOUT = 'app/views/layout.tsx';
@@ -41,7 +43,9 @@ export async function generateScaffold(
   name: string,
   words: readonly string[],
 ): Promise<readonly string[]> {
-  const paths = await generate(root, scaffoldFiles(name, readFields(words)));
+  const fields = readFields(words);
+  const labels = await labelsFor(root, name, fields);
+  const paths = await generate(root, scaffoldFiles(name, fields, labels));
   const { path, many } = namesOf(name);
   const label = capital(many.replaceAll('_', ' '));
   return [...paths, ...(await changeLayout(root, (layout) => withLink(layout, path, label)))];
@@ -52,7 +56,9 @@ export async function generateModel(
   name: string,
   words: readonly string[],
 ): Promise<readonly string[]> {
-  return await generate(root, modelFile(name, readFields(words)));
+  const fields = readFields(words);
+  await labelsFor(root, name, fields);
+  return await generate(root, modelFile(name, fields));
 }
 
 export async function generateController(
@@ -128,6 +134,33 @@ export async function generateMigration(
       hint: 'Change a model first, or write one by hand: "moln generate migration NAME --empty"',
     },
   );
+}
+
+/**
+ * By which field people know the rows that a new model belongs to, by model. Throws `WORKBENCH_NO_MODEL` when one of those is not there, before
+ * anything is written.
+ */
+async function labelsFor(
+  root: string,
+  name: string,
+  fields: readonly FieldWord[],
+): Promise<Readonly<Record<string, string | undefined>>> {
+  const targets = new Set(fields.flatMap(({ target }) => target ?? []));
+  if (targets.size === 0) return {};
+  const { models } = await loadParts(root, 'models');
+  const labels: Record<string, string | undefined> = {
+    [name]: fields.find(({ kind, flags }) => kind === 'string' && !flags.includes('optional'))
+      ?.name,
+  };
+  for (const one of models) {
+    labels[one.name] = Object.entries<Field>(one.fields).find(
+      ([, { kind, options }]) =>
+        kind === 'string' && options.hidden !== true && options.optional !== true,
+    )?.[0];
+  }
+  const missing = [...targets].find((target) => !(target in labels));
+  if (missing !== undefined) throw noModel(name, missing);
+  return labels;
 }
 
 async function generate(

@@ -1,12 +1,16 @@
 /** Model, controller, views and test of one noun, as source text that a person would write. Pure. */
 import { MolnError } from '../base/errors.ts';
-import { plural } from '../web/web.ts';
+import { plural, singular } from '../web/web.ts';
 import { type FieldWord, fieldSource, sampleOf } from './field-words.ts';
 import { fill, type TemplateWords } from './templates.ts';
 
 const NAME = /^[a-z][a-z0-9_]{0,40}$/;
+/** Nouns that end like a plural and are none. */
+const NO_PLURAL = /(?:ss|us|is|news|series|species|lens|gas|bias|atlas|chaos)$/;
 /** Columns of the table that lists them all. */
 const COLUMNS_MAX = 4;
+/** Rows that a form lets one choose from. */
+const CHOICES_MAX = 200;
 const LONG: ReadonlySet<string> = new Set(['text', 'json']);
 
 interface Names extends TemplateWords {
@@ -57,6 +61,12 @@ export function modelFile(
   fields: readonly FieldWord[],
 ): Readonly<Record<string, string>> {
   const { one, type } = namesOf(name);
+  const single = singular(name);
+  if (single !== name && plural(single) === name && !NO_PLURAL.test(name)) {
+    throw new MolnError('WORKBENCH_BAD_NAME', `"${name}" is many: a model is named after one`, {
+      hint: `Did you mean "${single}"?`,
+    });
+  }
   const kinds = [...new Set(fields.map(({ kind }) => kind)), 'model', 'type RowOf'].sort((a, b) =>
     importName(a) < importName(b) ? -1 : 1,
   );
@@ -120,6 +130,8 @@ export function islandFile(name: string): Readonly<Record<string, string>> {
 export function scaffoldFiles(
   name: string,
   fields: readonly FieldWord[],
+  /** By model: the field by which people know its rows, if there is one. */
+  labels: Readonly<Record<string, string | undefined>>,
 ): Readonly<Record<string, string>> {
   if (fields.length === 0) {
     throw new MolnError('WORKBENCH_BAD_FIELD', `A ${name} without fields is nothing`, {
@@ -127,7 +139,13 @@ export function scaffoldFiles(
     });
   }
   const names = namesOf(name);
-  const words = { ...names, ...shownWords(names, fields) };
+  const words = {
+    ...names,
+    ...shownWords(names, fields),
+    ...choiceWords(names, fields, labels),
+    plural: names.many.replaceAll('_', ' '),
+    a: /^[aeiou]/.test(name) ? 'an' : 'a',
+  };
   return {
     ...modelFile(name, fields),
     [`app/controllers/${names.many}.ts`]: fill('scaffold/controller.ts', words),
@@ -141,10 +159,12 @@ function shownWords(
   { row, path, words, many }: Names,
   fields: readonly FieldWord[],
 ): TemplateWords {
-  const shown = ({ name, kind }: FieldWord): string => {
+  const shown = ({ name, kind, flags }: FieldWord): string => {
     const value = `${row}.${name}`;
+    const isMaybe = flags.includes('optional') ? '?' : '';
     if (kind === 'boolean') return `{${value} ? 'yes' : 'no'}`;
-    if (kind === 'datetime') return `{${value}?.toISOString().slice(0, 16).replace('T', ' ')}`;
+    if (kind === 'datetime')
+      return `{${value}${isMaybe}.toISOString().slice(0, 16).replace('T', ' ')}`;
     if (kind === 'file')
       return `{${value} && <a href={files.url(${value}.key)}>{${value}.name}</a>}`;
     return kind === 'json' ? `{JSON.stringify(${value})}` : `{${value}}`;
@@ -172,6 +192,35 @@ function shownWords(
         (each) =>
           `        <dt>${label(each.name)}</dt>\n        ${define(each)}${shown(each)}</dd>\n`,
       )
+      .join(''),
+  };
+}
+
+/** What lets one choose, in a form, the rows that a new one belongs to. */
+function choiceWords(
+  { one }: Names,
+  fields: readonly FieldWord[],
+  labels: Readonly<Record<string, string | undefined>>,
+): TemplateWords {
+  const links = fields.filter(({ target }) => target !== undefined);
+  if (links.length === 0) return { async: '', choose: '', choices: '', models: '' };
+  const targets = [...new Set(links.map(({ target = '' }) => target))];
+  const lists = targets.map((target) => {
+    const { constant, type } = namesOf(target);
+    return `  const ${constant} = await ${type}.order('-id').limit(${CHOICES_MAX}).all();\n`;
+  });
+  const entries = links.map(({ name, target = '' }) => {
+    const label = labels[target];
+    const each = label === undefined ? '{ id }' : `{ id, ${label} }`;
+    return `    ${name}: ${namesOf(target).constant}.map((${each}) => [id, ${label ?? 'String(id)'}] as const),\n`;
+  });
+  const others = targets.filter((target) => target !== one);
+  return {
+    async: ' async',
+    choose: ' choices={await choices()}',
+    choices: `\nasync function choices() {\n${lists.join('')}  return {\n${entries.join('')}  };\n}\n`,
+    models: others
+      .map((target) => `import { ${namesOf(target).type} } from '../models/${target}.ts';\n`)
       .join(''),
   };
 }

@@ -87,13 +87,7 @@ function wantedTable(one: Model, tables: ReadonlyMap<string, string>): Table {
 function wantedColumn(one: Model, field: Field, tables: ReadonlyMap<string, string>): Column {
   const { options, target } = field;
   if (target !== undefined && !tables.has(target)) {
-    throw new MolnError(
-      'WORKBENCH_NO_MODEL',
-      `Model "${one.name}" belongs to "${target}", which is no model`,
-      {
-        hint: `Make it with "moln generate model ${target}"`,
-      },
-    );
+    throw noModel(one.name, target);
   }
   return {
     type: field.column,
@@ -110,6 +104,16 @@ function wantedColumn(one: Model, field: Field, tables: ReadonlyMap<string, stri
             onDelete: ON_DELETE[options.onDelete ?? ''] ?? 'NO ACTION',
           },
   };
+}
+
+export function noModel(name: string, target: string): MolnError {
+  return new MolnError(
+    'WORKBENCH_NO_MODEL',
+    `Model "${name}" belongs to "${target}", which is no model`,
+    {
+      hint: `Make it with "moln generate model ${target}"`,
+    },
+  );
 }
 
 /** What the migrations make, one after the other. Throws `WORKBENCH_BAD_MIGRATION`. */
