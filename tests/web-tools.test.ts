@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { freePorts } from '../testing/free-ports.ts';
 import { type Answer, ask } from '../testing/http.ts';
 import { type CliResult, MOLN, runMoln } from '../testing/moln.ts';
@@ -84,25 +85,7 @@ function words({ body }: Answer): string {
     .replaceAll('&#39;', "'");
 }
 
-/** A test of an app: a form lets one choose what the new row belongs to, also when it is shown again. */
-const CHOICES = `
-import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { testApp } from 'moln/test';
-import { Note } from '../app/models/note.ts';
-
-test('a note is chosen by its title', async () => {
-  await using app = await testApp();
-  await Note.create({ title: 'Kept', stars: 3 });
-  const form = await app.get('/replies/new');
-  assert.match(form.text, /<option value="1">Kept</);
-  const again = await form.submit({ note_id: '1', body: '' });
-  assert.equal(again.status, 422);
-  assert.match(again.text, /<option value="1" selected[^>]*>Kept</);
-  assert.match((await again.submit({ body: 'Yes' })).text, /The reply was created/);
-});
-`;
-
+const CHOICES = fileURLToPath(new URL('../testing/web-app/choices.test.ts.txt', import.meta.url));
 const REPORTS = 'app/controllers/reports.ts';
 const controllerOf = (imported: string, actions: string): string =>
   `import { controller } from 'moln';\n${imported}\nexport const reports = controller({\n${actions}\n});\n`;
@@ -128,7 +111,8 @@ test('each generator by itself writes code that runs', async (t) => {
   const nobody = await app.run(`${reply} letter:belongs_to`);
   assert.match(nobody.stderr, /"reply" belongs to "letter", which is no model/);
   await app.typed(`${reply} note:belongs_to`);
-  app.write('tests/choices.test.ts', CHOICES);
+  // A form lets one choose what the new row belongs to, also when it is shown again.
+  copyFileSync(CHOICES, join(app.cwd, 'tests/choices.test.ts'));
   const routes = await app.typed('moln routes');
   assert.match(routes, /GET +\/reports +reports#index/);
   assert.match(routes, /GET +\/reports\/monthly-sales/);
