@@ -142,8 +142,14 @@ export function datetime<const O extends FieldOptions<Date> = FieldOptions<Date>
   return field('datetime', 'TEXT', { ...options });
 }
 
-/** Anything that JSON can say, kept as its text. */
-export function json<Value = unknown>(options?: FieldOptions<Value>): Field<Value, false> {
+/** Anything that JSON can say, kept as its text. With `optional: true` it may be null, and left out. */
+export function json<Value = unknown>(
+  options?: FieldOptions<Value> & { readonly optional?: false },
+): Field<Value, false>;
+export function json<Value = unknown>(
+  options: FieldOptions<Value> & { readonly optional: true },
+): Field<Value | null, true>;
+export function json(options?: FieldOptions<unknown>): Field<unknown> {
   return field('json', 'TEXT', { ...options });
 }
 

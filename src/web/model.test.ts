@@ -181,14 +181,20 @@ test('a transaction is all or nothing, and keeps others out', async () => {
 test('what a form cannot bring must come from code, and of two alike the form says what they share', async () => {
   await using made = new SqliteDatabase(':memory:');
   await made.script(
-    `CREATE TABLE guests (id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL, day TEXT NOT NULL, created_at TEXT, updated_at TEXT,
+    `CREATE TABLE guests (id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL, day TEXT NOT NULL, wishes TEXT, created_at TEXT, updated_at TEXT,
        UNIQUE (user_id, day));`,
   );
   useDatabase(made);
   const Guest = model('guest', {
     user_id: integer({ editable: false, label: 'User' }),
     day: string(),
+    wishes: json<readonly string[]>({ optional: true }),
   });
+  const { wishes }: { wishes: readonly string[] | null } = await Guest.create({
+    user_id: 6,
+    day: 'Monday',
+  });
+  assert.equal(wishes, null);
   await assert.rejects(Guest.tryCreate({ day: 'Monday', user_id: '7' }), (error: MolnError) => {
     assert.equal(error.code, 'WEB_NOT_GIVEN');
     assert.match(`${error.message}: ${error.hint}`, /"user_id"[\s\S]*tryCreate\(form, \{ user_id/);
