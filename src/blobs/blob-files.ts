@@ -3,6 +3,7 @@ import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promis
 import { dirname, join } from 'node:path';
 import { temporaryName } from '../base/disk.ts';
 import { systemCode } from '../base/errors.ts';
+import { giveBack } from '../base/piece-pool.ts';
 import type { BlobFolders } from './blob-folders.ts';
 import { tooLarge } from './errors.ts';
 import { FileWriter } from './file-writer.ts';
@@ -44,7 +45,9 @@ export class BlobFiles {
       let written: Written;
       let bytes: number;
       try {
-        const writer = new FileWriter(file);
+        const writer = new FileWriter(file, {
+          onWritten: options.givesPieces === true ? giveBack : undefined,
+        });
         const take = async (piece: Uint8Array): Promise<void> => {
           if (sums.length + piece.length > bytesMax) throw tooLarge(id, bytesMax);
           sums.update(piece);

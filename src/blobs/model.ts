@@ -39,6 +39,8 @@ export interface PutOptions extends BlobMeta {
   readonly length?: number;
   /** Lower-case hex; other content is refused with `BLOBS_HASH`, and nothing is kept. */
   readonly sha256?: string;
+  /** Nobody else has the pieces of the body: once written they are given back (`src/base/piece-pool.ts`). */
+  readonly givesPieces?: boolean;
 }
 
 export interface AppendOptions extends BlobMeta {
