@@ -17,7 +17,7 @@ import { proveHandles } from '../net/net.ts';
 import { BodyDoor } from './body-door.ts';
 import type { BlobResponse } from './wire.ts';
 
-type Act = (socket: Socket) => void;
+type Act = (socket: Socket) => Promise<void> | void;
 
 /** A server that does with each question what is said next. */
 class Other implements AsyncDisposable {
@@ -33,7 +33,7 @@ class Other implements AsyncDisposable {
       text += bytes.toString('latin1');
       if (!text.endsWith('\r\n\r\n')) return;
       text = '';
-      this.acts.shift()?.(socket);
+      void this.acts.shift()?.(socket);
     });
   });
 
