@@ -17,7 +17,7 @@ import { proveHandles } from '../net/net.ts';
 import { BodyDoor } from './body-door.ts';
 import type { BlobResponse } from './wire.ts';
 
-type Act = (socket: Socket) => Promise<void> | void;
+type Act = (socket: Socket) => unknown;
 
 /** A server that does with each question what is said next. */
 class Other implements AsyncDisposable {
