@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { giveBack } from '../src/base/piece-pool.ts';
-import type { BlobStore } from '../src/blobs/blobs.ts';
+import type { BlobStore, PutOptions } from '../src/blobs/blobs.ts';
+import { BlockFeed } from '../src/files/block-feed.ts';
 import { blobId, putOptions } from '../testing/blob-conformance.ts';
 import { BlobNode, ServedBlobs } from '../testing/blob-kit.ts';
 import { benchRepair } from './files-repair.ts';
@@ -140,9 +141,23 @@ async function readRaw(path: string): Promise<string> {
 async function putChunks(stores: readonly BlobStore[], chunks: number): Promise<void> {
   const bytes = Buffer.alloc(CHUNK_BYTES, 'x');
   const options = putOptions({ length: CHUNK_BYTES, maxBytes: CHUNK_BYTES });
-  await spread(chunkIds(chunks), CHUNKS_TOGETHER, (id) =>
-    Promise.all(stores.map((store) => store.put(id, pieces(bytes), options))),
-  );
+  await spread(chunkIds(chunks), CHUNKS_TOGETHER, (id) => putBoth(stores, id, bytes, options));
+}
+
+/** As `src/files/block-writer.ts` writes a block to storages of its own node. */
+async function putBoth(
+  stores: readonly BlobStore[],
+  id: string,
+  bytes: Buffer,
+  options: PutOptions,
+): Promise<void> {
+  const feed = new BlockFeed();
+  const { sums } = feed;
+  const put = sums === undefined ? options : { ...options, sums };
+  const puts = stores.map((store) => store.put(id, feed.join() ?? pieces(bytes), put));
+  for await (const piece of pieces(bytes)) await feed.push(piece);
+  feed.end();
+  await Promise.all(puts);
 }
 
 async function getChunks(store: BlobStore, chunks: number): Promise<void> {

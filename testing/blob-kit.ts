@@ -1,6 +1,7 @@
 /** Storage nodes for tests: real folders, in a temporary place. */
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -112,7 +113,7 @@ export class ServedBlobs implements AsyncDisposable {
     this.#server = server;
     this.#name = name;
     this.port = (server.address() as AddressInfo).port;
-    this.#http = httpBlobCall({ target: { host: '127.0.0.1', port: this.port } });
+    this.#http = httpBlobCall({ connect: () => connected(this.port) });
     this.store = this.with((claim) => this.ticket(claim));
   }
 
@@ -161,4 +162,10 @@ export class ServedBlobs implements AsyncDisposable {
     await this.stop();
     await this.#node[Symbol.asyncDispose]();
   }
+}
+
+async function connected(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  return socket;
 }

@@ -3,8 +3,9 @@ import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promis
 import { dirname, join } from 'node:path';
 import { temporaryName } from '../base/disk.ts';
 import { systemCode } from '../base/errors.ts';
+import { giveBack } from '../base/piece-pool.ts';
 import type { BlobFolders } from './blob-folders.ts';
-import { tooLarge } from './errors.ts';
+import { tooLarge, wrongLength } from './errors.ts';
 import { FileWriter } from './file-writer.ts';
 import { encodeTail } from './format.ts';
 import type { GroupSync } from './group-sync.ts';
@@ -38,22 +39,27 @@ export class BlobFiles {
   ): Promise<Written & FileSize & { readonly replacedBytes: number | undefined }> {
     const bytesMax = bytesMaxOf(options);
     const temporary = temporaryName(join(this.#root, TEMPORARY_FOLDER, id));
-    const sums = new Sums();
+    const { sums = new Sums() } = options;
+    let length = 0;
     try {
       const file = await open(temporary, 'wx', 0o600);
       let written: Written;
       let bytes: number;
       try {
-        const writer = new FileWriter(file);
+        const writer = new FileWriter(file, {
+          onWritten: options.givesPieces === true ? giveBack : undefined,
+        });
         const take = async (piece: Uint8Array): Promise<void> => {
-          if (sums.length + piece.length > bytesMax) throw tooLarge(id, bytesMax);
-          sums.update(piece);
+          length += piece.length;
+          if (length > bytesMax) throw tooLarge(id, bytesMax);
+          if (options.sums === undefined) sums.update(piece);
           await writer.write(piece);
         };
         try {
           for (const piece of pieces) await take(piece);
           if (rest !== undefined) for await (const piece of rest) await take(piece);
           const payload = sums.finish();
+          if (length !== payload.length) throw wrongLength(id, length, payload.length);
           written = {
             length: payload.length,
             sha256: Buffer.from(payload.sha256).toString('hex'),

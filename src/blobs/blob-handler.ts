@@ -155,7 +155,8 @@ async function pull(
   }
   const { length, sha256, meta } = stat;
   const { body } = await source.get(id);
-  return await store.put(id, counted(body, onBytes), { ...meta, length, sha256, maxBytes });
+  const put = { ...meta, length, sha256, maxBytes, givesPieces: true };
+  return await store.put(id, counted(body, onBytes), put);
 }
 
 /** Whoever waits for a copy, which may go after clients for long, hears that it goes on: by 102, RFC 2518 section 10.1. */

@@ -25,6 +25,7 @@ export { checkRented, isRented } from './rented-address.ts';
 export { RentedBlobs, type RentedOptions } from './rented-blobs.ts';
 export type { ScrubSettings } from './scrub.ts';
 export { ABOUT_BYTES_MAX } from './limits.ts';
+export { Sums } from './sums.ts';
 export { type KeepFree, parseKeepFree } from './space.ts';
 export { type BlobHandler, blobHandler, type BlobHandlerOptions } from './blob-handler.ts';
 export { FarBlobs, type FarBlobsOptions, type PullSource } from './far-blobs.ts';

@@ -102,11 +102,11 @@ test('whoever calls may bring the connections, and they are kept', async () => {
   await using made = await ServedBlobs.start();
   let connections = 0;
   using http = httpBlobCall({
-    target: {
-      createConnection: () => {
-        connections++;
-        return connect(made.port, '127.0.0.1');
-      },
+    connect: async () => {
+      connections++;
+      const socket = connect(made.port, '127.0.0.1');
+      await once(socket, 'connect');
+      return socket;
     },
   });
   const store = new FarBlobs({ call: http.call, ticket: (claim) => made.ticket(claim) });

@@ -64,7 +64,11 @@ export class FarBlobs implements BlobStore {
     this.#options = options;
   }
 
-  async put(id: BlobId, body: AsyncIterable<Uint8Array>, options: PutOptions): Promise<Written> {
+  async put(
+    id: BlobId,
+    body: AsyncIterable<Uint8Array>,
+    { sums: _own, ...options }: PutOptions,
+  ): Promise<Written> {
     const { length } = options;
     const headers = { [BLOB_HEADER]: encodeHeader(options), ...lengthHeader(length) };
     const exact = length === undefined ? body : exactly(id, body, length);

@@ -2,19 +2,27 @@
 import type { FileHandle } from 'node:fs/promises';
 import { WRITE_BYTES } from './limits.ts';
 
+export interface FileWriterOptions {
+  readonly position?: number;
+  readonly onWritten?: ((piece: Uint8Array) => void) | undefined;
+}
+
 export class FileWriter {
   readonly #file: FileHandle;
+  readonly #onWritten: FileWriterOptions['onWritten'];
   #position: number;
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   #underWay: Promise<void> | undefined;
 
-  constructor(file: FileHandle, position = 0) {
+  /** `onWritten`: for each piece, once the kernel has it. */
+  constructor(file: FileHandle, { position = 0, onWritten }: FileWriterOptions = {}) {
     this.#file = file;
     this.#position = position;
+    this.#onWritten = onWritten;
   }
 
-  /** The bytes must stay as they are until `flush`. */
+  /** The bytes must stay as they are until `flush`, or until `onWritten` is called with them. */
   async write(bytes: Uint8Array): Promise<void> {
     if (bytes.length === 0) return;
     this.#waiting.push(bytes);
@@ -35,9 +43,14 @@ export class FileWriter {
     this.#position += this.#waitingBytes;
     this.#waiting = [];
     this.#waitingBytes = 0;
-    this.#underWay = writeAll(this.#file, buffers, position);
+    this.#underWay = this.#write(buffers, position);
     // Whoever waits next gets the error; until then it must not count as nobody's.
     this.#underWay.catch(() => undefined);
+  }
+
+  async #write(buffers: readonly Uint8Array[], position: number): Promise<void> {
+    await writeAll(this.#file, buffers, position);
+    if (this.#onWritten !== undefined) for (const piece of buffers) this.#onWritten(piece);
   }
 }
 

@@ -178,7 +178,9 @@ export class FolderStore implements AsyncDisposable {
     options: PutOptions,
   ): Promise<Written> {
     const check = (written: Written): void => checkWritten(id, written, options);
-    return await this.#turns.run(id, () => this.#packs.put(id, pieces, options, check));
+    const written = await this.#turns.run(id, () => this.#packs.put(id, pieces, options, check));
+    if (options.givesPieces === true) pieces.forEach(giveBack);
+    return written;
   }
 
   async #putFile(id: BlobId, received: Received, options: PutOptions): Promise<Written> {

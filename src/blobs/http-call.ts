@@ -7,14 +7,16 @@ import {
   type RequestOptions,
 } from 'node:http';
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { messageOf, systemCode } from '../base/errors.ts';
+import { BodyDoor } from './body-door.ts';
 import { isSmall, SMALL_BODY_BYTES, wholeOf } from './small-body.ts';
 import { type BlobCall, type BlobRequest, type BlobResponse, broken } from './wire.ts';
 
 export interface HttpBlobCallOptions {
-  /** Where: `socketPath`, or `host` and `port`, or `createConnection` for TLS. */
-  readonly target: Pick<RequestOptions, 'socketPath' | 'host' | 'port' | 'createConnection'>;
-  /** At most so many requests at once, the rest waits. Default 128. */
+  /** A connection more: over TLS, its handshake is done. */
+  readonly connect: () => Promise<Socket>;
+  /** At most so many questions for bodies at once, and so many others; the rest waits. Default 128. */
   readonly connections?: number;
   /** A connection on which nothing moves for so long is given up. Default 60 s. */
   readonly idleMs?: number;
@@ -30,14 +32,31 @@ export interface HttpBlobCall extends Disposable {
 }
 
 export function httpBlobCall(options: HttpBlobCallOptions): HttpBlobCall {
-  const { target, connections = CONNECTIONS, idleMs = IDLE_MS } = options;
+  const { connect, connections = CONNECTIONS, idleMs = IDLE_MS } = options;
   const agent = new Agent({ keepAlive: true, maxSockets: connections, scheduling: 'lifo' });
-  const { createConnection } = target;
   // node:http asks a request for it only where there is no agent.
-  if (createConnection !== undefined) Object.assign(agent, { createConnection });
+  const createConnection: RequestOptions['createConnection'] = (_options, done) => {
+    connect().then(
+      (socket) => {
+        // It was paused, and node:http takes it as it is.
+        socket.resume();
+        done(null, socket);
+      },
+      (error: unknown) => done(error as Error, undefined as unknown as Socket),
+    );
+    return undefined;
+  };
+  Object.assign(agent, { createConnection });
+  const bodies = new BodyDoor({ connect, connections, idleMs });
   return {
-    call: (request) => callOnce(request, { ...target, agent, timeout: idleMs }),
-    [Symbol.dispose]: () => agent.destroy(),
+    call: (request) =>
+      request.method === 'GET'
+        ? bodies.ask(request)
+        : callOnce(request, { agent, timeout: idleMs }),
+    [Symbol.dispose]: () => {
+      agent.destroy();
+      bodies[Symbol.dispose]();
+    },
   };
 }
 

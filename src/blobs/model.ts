@@ -1,4 +1,5 @@
 /** What a storage node is, for those who use one: the words, and the verbs that a near and a far one have alike. */
+import type { Sums } from './sums.ts';
 
 /** 32 lower-case hex digits (16 bytes). Whoever writes a blob chooses it, and never uses it again for other bytes. */
 export type BlobId = string;
@@ -39,6 +40,10 @@ export interface PutOptions extends BlobMeta {
   readonly length?: number;
   /** Lower-case hex; other content is refused with `BLOBS_HASH`, and nothing is kept. */
   readonly sha256?: string;
+  /** Nobody else has the pieces of the body: once written they are given back (`src/base/piece-pool.ts`). */
+  readonly givesPieces?: boolean;
+  /** Of this body, taken by whoever gives it to several storages of this process: all of it when the body ends. It is not taken again then. */
+  readonly sums?: Sums;
 }
 
 export interface AppendOptions extends BlobMeta {

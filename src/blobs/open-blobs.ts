@@ -106,7 +106,7 @@ export class OpenBlobs {
     if (offset !== length) throw wrongOffset(id, offset, length);
     const sums = new BlockSums(crcs, length);
     await using file = await open(openPath(this.#options.root, id), 'r+');
-    const writer = new FileWriter(file, length);
+    const writer = new FileWriter(file, { position: length });
     try {
       for await (const bytes of body) {
         if (sums.length + bytes.length > maxBytes) throw tooLarge(id, maxBytes);

@@ -10,11 +10,12 @@ import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import { writeAll } from './file-writer.ts';
 import { decodeTrailer, encodeTail, type Trailer, TRAILER_BYTES } from './format.ts';
+import { wrongLength } from './errors.ts';
 import { GroupSync } from './group-sync.ts';
 import { checkBlocks, checkTrailer, type Image, imageOf, readFully } from './image.ts';
 import { PACKS_FOLDER } from './layout.ts';
 import { GARBAGE_MS, MOVES_MAX, PACK_BYTES } from './limits.ts';
-import type { BlobId, BlobMeta, Written } from './model.ts';
+import type { BlobId, PutOptions, Written } from './model.ts';
 import { PackAppender } from './pack-appender.ts';
 import {
   encodePackHead,
@@ -175,16 +176,17 @@ export class Packs implements AsyncDisposable {
   async put(
     id: BlobId,
     pieces: readonly Uint8Array[],
-    meta: BlobMeta,
+    options: PutOptions,
     check: (written: Written) => void,
   ): Promise<Written> {
-    const sums = new Sums();
-    for (const piece of pieces) sums.update(piece);
+    const { sums = sumsOf(pieces) } = options;
     const payload = sums.finish();
+    const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    if (length !== payload.length) throw wrongLength(id, length, payload.length);
     const sha256 = Buffer.from(payload.sha256).toString('hex');
     const written = { length: payload.length, sha256 };
     check(written);
-    const tail = encodeTail(id, meta, payload);
+    const tail = encodeTail(id, options, payload);
     await this.#add(id, [...pieces, tail], payload.length + tail.length);
     return written;
   }
@@ -351,6 +353,12 @@ export class Packs implements AsyncDisposable {
     await this.#appender.idle();
     await this.#handles[Symbol.asyncDispose]();
   }
+}
+
+function sumsOf(pieces: readonly Uint8Array[]): Sums {
+  const sums = new Sums();
+  for (const piece of pieces) sums.update(piece);
+  return sums;
 }
 
 function noteDeath(pack: Pack, imageBytes: number, nowMs: number): void {

@@ -40,6 +40,7 @@ export class BlockSums {
 export class Sums {
   readonly #blocks = new BlockSums();
   readonly #hash = createHash('sha256');
+  #payload: Payload | undefined;
 
   get length(): number {
     return this.#blocks.length;
@@ -50,9 +51,9 @@ export class Sums {
     this.#hash.update(bytes);
   }
 
-  /** Once, at the end. */
+  /** At the end; of no more bytes afterwards. */
   finish(): Payload {
     const { length, crcs } = this.#blocks;
-    return { length, crcs, sha256: this.#hash.digest() };
+    return (this.#payload ??= { length, crcs, sha256: this.#hash.digest() });
   }
 }

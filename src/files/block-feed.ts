@@ -2,16 +2,24 @@
  * One block's bytes on their way to several storages at once, at the pace of the slowest. A storage that fails is dropped. The beginning is
  * kept for a storage that joins later, for as long as the block is small.
  */
+import { Sums } from '../blobs/blobs.ts';
 import { QUEUED_BYTES_MAX, REPLAY_BYTES_MAX } from './limits.ts';
 
 export class BlockFeed {
   readonly #readers = new Set<Reader>();
+  #sums: Sums | undefined;
   #kept: Uint8Array[] | undefined = [];
   #bytes = 0;
   #end: { readonly error: unknown } | 'whole' | undefined;
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Of all that passes, taken once for all storages of this process. Undefined when something has passed before the first of them asked. */
+  get sums(): Sums | undefined {
+    if (this.#bytes === 0) this.#sums ??= new Sums();
+    return this.#sums;
   }
 
   /** Undefined when what has passed is not there any more. */
@@ -27,6 +35,7 @@ export class BlockFeed {
   /** Resolves when all have room for more. */
   async push(piece: Uint8Array): Promise<void> {
     this.#bytes += piece.length;
+    this.#sums?.update(piece);
     if (this.#bytes > REPLAY_BYTES_MAX) this.#kept = undefined;
     this.#kept?.push(piece);
     await Promise.all([...this.#readers].map((reader) => reader.push(piece)));

@@ -126,7 +126,10 @@ export class BlockWriter {
     body: AsyncIterable<Uint8Array>,
   ): Promise<Written | undefined> {
     try {
-      return await blobs.put(this.#wish.cid, body, this.#wish.put);
+      const sums =
+        place.node === this.#places.self && place.isRented !== true ? this.#feed.sums : undefined;
+      const put = sums === undefined ? this.#wish.put : { ...this.#wish.put, sums };
+      return await blobs.put(this.#wish.cid, body, put);
     } catch (error) {
       // Whatever it did not take must not hold up the others.
       await body[Symbol.asyncIterator]().return?.();

@@ -1,6 +1,6 @@
 /** Storages of other nodes, through their gateways' door, and what this node answers others. Each call has a ticket of the cluster's key. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
 import { silentLogger } from '../base/log.ts';
 import { type Clock, withDeadline } from '../base/time.ts';
 import {
@@ -104,35 +104,21 @@ export class PeerBlobs implements Disposable {
   #callOf(node: string): HttpBlobCall {
     const known = this.#calls.get(node);
     if (known !== undefined) return known;
-    const made = httpBlobCall({
-      idleMs: PEER_IDLE_MS,
-      target: {
-        createConnection: (_options, done) => {
-          this.#connect(node).then(
-            (socket) => done(null, socket),
-            (error: unknown) => done(error as Error, undefined as unknown as Duplex),
-          );
-          return undefined;
-        },
-      },
-    });
+    const made = httpBlobCall({ idleMs: PEER_IDLE_MS, connect: () => this.#connect(node) });
     this.#calls.set(node, made);
     return made;
   }
 
-  async #connect(node: string): Promise<Duplex> {
+  async #connect(node: string): Promise<Socket> {
     const config = this.#options.config();
     const place = config?.nodes.find(({ id }) => id === node);
     if (config?.access === undefined || place === undefined)
       throw new Error(`Node ${node} is not known here`);
     const { access } = config;
     const late = (): Error => new Error(`no answer within ${PEER_CONNECT_MS} ms`);
-    const socket = await withDeadline(PEER_CONNECT_MS, late, (signal) =>
+    return await withDeadline(PEER_CONNECT_MS, late, (signal) =>
       openNodeDoor(access, place, '@files', signal),
     );
-    // It was paused, and node:http takes it as it is.
-    socket.resume();
-    return socket;
   }
 
   /** The same object for the same key: what is made of it costs more than a ticket. */

@@ -140,7 +140,7 @@ export class PlaceTable implements CopyPlaces, AsyncDisposable {
     if (stat === undefined) throw blockNotThere(cid);
     const { length, sha256, meta } = stat;
     const { body } = await source.get(cid);
-    return await target.put(cid, body, { ...meta, length, sha256, maxBytes });
+    return await target.put(cid, body, { ...meta, length, sha256, maxBytes, givesPieces: true });
   }
 
   /** Only those of this node: what other nodes may ask for. */

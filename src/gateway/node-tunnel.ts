@@ -7,10 +7,14 @@ import { connect, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { systemCode } from '../base/errors.ts';
 import type { Clock } from '../base/time.ts';
+import { takeReads } from '../net/net.ts';
 import type { UpstreamAddress } from './config.ts';
 import { NODE_DOOR } from './limits.ts';
 import { REACHED, REFUSED } from './node-client.ts';
+import { SocketOutbox } from './outbox.ts';
 
+/** Reads of much at a time. */
+const OWN = { mayOwn: true } as const;
 const NEWLINE = 0x0a;
 
 export interface NodeTunnelOptions {
@@ -115,8 +119,26 @@ export class NodeTunnel {
     this.#deadline?.[Symbol.dispose]();
     this.#isReached = true;
     socket.write(Buffer.of(REACHED));
-    near.pipe(socket);
-    socket.pipe(near);
+    takeReads(near, (buffer, size, lasts) => this.#back(near, buffer, size, lasts), OWN);
+    near.on('end', () => socket.end());
+    socket.on('drain', () => near.resume());
+    const out = new SocketOutbox(near);
+    takeReads(socket, (buffer, size) => {
+      out.copied(buffer, 0, size);
+      out.flush();
+      if (out.blocked) socket.pause();
+    });
+    socket.on('end', () => out.end());
+    near.on('drain', () => socket.resume());
+  }
+
+  /** TLS takes one write at a time: what is read into again waits for its end, and is read into no more before. */
+  #back(near: Socket, buffer: Buffer, size: number, lasts: boolean): void {
+    const bytes = buffer.subarray(0, size);
+    if (lasts) {
+      near.pause();
+      this.#socket.write(bytes, () => near.resume());
+    } else if (!this.#socket.write(Buffer.from(bytes))) near.pause();
   }
 
   #refuse(): void {
