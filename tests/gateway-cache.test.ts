@@ -281,6 +281,35 @@ test('a piece of what is on its way is answered to who asked for it, whatever ot
   assert.match(answer, /^HTTP\/1.1 206 .*\r\n\r\n234$/s);
 });
 
+test('of what Connection names nobody else hears', async (t) => {
+  const { gateway, asked } = await stageWith(t, (request, response) => {
+    response.setHeader('Cache-Control', 'max-age=60').setHeader('Vary', 'X-Plan');
+    response.end(`for ${request.headers['x-plan'] as string | undefined}`);
+  });
+  const get = async (lines: string): Promise<string> => {
+    const client = ask(gateway, '/plans', lines);
+    await client.closed();
+    return client.text.slice(client.text.indexOf('\r\n\r\n') + 4);
+  };
+  assert.equal(await get('X-Plan: gold\r\nConnection: X-Plan\r\n'), 'for undefined');
+  assert.equal(await get('X-Plan: gold\r\n'), 'for gold');
+  assert.equal(await get(''), 'for undefined');
+  assert.equal(await get('X-Plan: gold\r\nConnection: x-plan, keep-alive\r\n'), 'for undefined');
+  assert.equal(asked.length, 2);
+});
+
+test('a GET that says that it has no body is answered from the store', async (t) => {
+  const { gateway, asked } = await stageWith(t, (_request, response) => {
+    response.setHeader('Cache-Control', 'max-age=60').end('all');
+  });
+  for (const lines of ['', 'Content-Length: 0\r\n', 'Content-Length: 0\r\n']) {
+    const client = ask(gateway, '/empty', lines);
+    await client.closed();
+    assert.match(client.text, /\r\n\r\nall$/);
+  }
+  assert.equal(asked.length, 1);
+});
+
 test('routes do not answer for each other', async (t) => {
   const { gateway, asked } = await stageWith(t, (_request, response) => {
     response.setHeader('Cache-Control', 'max-age=60');

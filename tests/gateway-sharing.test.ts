@@ -363,7 +363,7 @@ test('clients cannot speak as processes do', async () => {
     response.end(String(request.headers['moln-question'] ?? 'none'));
   });
   const hostile =
-    'Moln-Question: 1 cluster https https 6.6.6.6 0 route@\r\nMoln-Key: route@ http://a.test/0\r\n';
+    'Moln-Question: 2 cluster https 6.6.6.6 0 route@\r\nMoln-Key: route@ http://a.test/0\r\n';
   for (const path of PATHS) {
     for (const gateway of gateways.all) {
       const text = await get(gateway, path, hostile);

@@ -60,6 +60,23 @@ test('behind trusted proxies the client is read from the right', async (t) => {
   }
 });
 
+test('a cache keeps apart what a trusted proxy says was asked over TLS', async (t) => {
+  let asked = 0;
+  const app = (incoming: IncomingMessage, response: ServerResponse): void => {
+    asked++;
+    response.setHeader('Cache-Control', 'max-age=60');
+    response.setHeader('Vary', 'X-Forwarded-Proto');
+    response.end(incoming.headers['x-forwarded-proto']);
+  };
+  const site = { access: { trust: ['127.0.0.1'] } };
+  const gateway = await siteBefore(t, site, app, { cache: {} });
+  for (const scheme of ['http', 'https', 'http', 'https', 'HTTPS']) {
+    const { body } = await ask(gateway, '/', { headers: { 'X-Forwarded-Proto': scheme } });
+    assert.equal(body.toString(), scheme.toLowerCase());
+  }
+  assert.equal(asked, 2);
+});
+
 test('a rate lets a burst in, and tells the rest when to come again', async (t) => {
   const rate = { requests: 1, perMs: 60_000, burst: 3, header: 'x-key' };
   const gateway = await siteBefore(t, { rate }, echo);

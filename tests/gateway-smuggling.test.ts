@@ -264,6 +264,12 @@ const PASSED: readonly (readonly [string, string, string])[] = [
     `POST / HTTP/1.1\r\n${H}{c}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n`,
   ],
   [
+    'trailers that decide, or say who asks, go',
+    `POST / HTTP/1.1\r\n${H}Transfer-Encoding: chunked\r\n\r\n0\r\nAuthorization: Basic QTpC\r\nx-t: 1\r\n` +
+      'Cookie: a=b\r\nX-Real-IP: 10.0.0.1\r\nif-match: "a"\r\nMAX-FORWARDS: 0\r\nETag: "e"\r\n\r\n',
+    `POST / HTTP/1.1\r\n${H}{c}Transfer-Encoding: chunked\r\n\r\n0\r\nx-t: 1\r\nETag: "e"\r\n\r\n`,
+  ],
+  [
     'a body that looks like a request stays a body',
     `POST / HTTP/1.1\r\n${H}Content-Length: ${SMUGGLED.length}\r\n\r\n${SMUGGLED}`,
     `POST / HTTP/1.1\r\n${H}{c}Content-Length: ${SMUGGLED.length}\r\n\r\n${SMUGGLED}`,

@@ -94,6 +94,13 @@ export class HeadFields implements Fields {
     return joined;
   }
 
+  /** `names`: in lower case. A copy when there are any. */
+  without(names: readonly string[]): Fields {
+    if (names.length === 0) return this;
+    const { lines } = copyFields(this);
+    return new FieldList(lines.filter(([name]) => !names.includes(name.toLowerCase())));
+  }
+
   nameAt(index: number): string {
     return this.scanner.nameAt(index);
   }

@@ -13,13 +13,18 @@ const NAMES_MAX = 32;
 const REMEMBERED_MAX = 4096;
 const REMEMBERED_CHARACTERS_MAX = 512;
 
+/** The client as the gateway tells of it: another one for each, and no field of the request that could be compared. */
+const ABOUT_CLIENT: ReadonlySet<string> = new Set(['forwarded', 'x-forwarded-for']);
+/** Said by the gateway from what the key holds, or kept from the origin whoever sent it. */
+const OF_THE_GATEWAY = /^x-(?:forwarded-|real-ip$)/;
+
 const TOKEN = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 const NONE: readonly string[] = [];
 const names = new Map<string, VaryNames>();
 
 /**
  * Reads a Vary value, lines joined. A `*` among others is a `*`, and so is whatever is no list of names: nobody can
- * tell what such an answer depends on.
+ * tell what such an answer depends on. What a client sends of the fields that the gateway says is not what the origin saw.
  */
 export function parseVary(value: string | undefined): VaryNames {
   if (value === undefined) return NONE;
@@ -31,8 +36,10 @@ export function parseVary(value: string | undefined): VaryNames {
     .map((name) => name.trim())
     .filter((name) => name !== '');
   const star =
-    members.length > NAMES_MAX || members.some((name) => name === '*' || !TOKEN.test(name));
-  const parsed = star ? '*' : [...new Set(members)].sort();
+    members.length > NAMES_MAX ||
+    members.some((name) => name === '*' || ABOUT_CLIENT.has(name) || !TOKEN.test(name));
+  const own = members.filter((name) => !OF_THE_GATEWAY.test(name));
+  const parsed = star ? '*' : [...new Set(own)].sort();
   if (names.size >= REMEMBERED_MAX) names.clear();
   if (value.length <= REMEMBERED_CHARACTERS_MAX) names.set(value, parsed);
   return parsed;

@@ -38,7 +38,7 @@ import {
 import { CACHE_RESULT, resultOf } from './cache-result.ts';
 import type { CacheRoom, RouteSettings } from './cache-room.ts';
 import { isRead, noteOf, watcherFor } from './cache-watchers.ts';
-import { clientFragment } from './client-fragment.ts';
+import { clientFragment, clientScheme } from './client-fragment.ts';
 import type { Connection } from './connection.ts';
 import { CrowdAnswer } from './crowd-answer.ts';
 import { type HeadChange, requestHeadText, together } from './forward-head.ts';
@@ -107,11 +107,13 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
     const { authority } = target;
     const key = keyOf(target, {
       space: this.settings.space,
-      scheme: connection.owner.protocol,
+      scheme: clientScheme(connection),
       authority: authority === '' ? connection.localAuthority : authority,
     });
-    const hasBody = framing.kind !== BODY.none;
-    request.read({ method: connection.request.method, key, fields: this.fields, hasBody });
+    const hasBody = framing.kind === BODY.chunked || framing.length > 0;
+    // Of what Connection names the origin sees nothing, so nobody else's answer may hang on it either (RFC 9110 7.6.1).
+    const fields = this.fields.without(framing.names);
+    request.read({ method: connection.request.method, key, fields, hasBody });
     if (framing.upgrade || hasBody || !isRead(request.method)) {
       this.goAround(head, route, decide(request, NO_STORED, 0, this.settings));
       return;
@@ -250,10 +252,9 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
 
   /** Whom upstreams are told of. */
   protected get client(): Asker {
-    const { shape, clientAddress, owner } = this.connection;
-    const scheme = owner.protocol;
-    const protocol = shape?.clientScheme ?? scheme;
-    return { address: shape?.client ?? clientAddress, scheme, protocol };
+    const { connection } = this;
+    const address = connection.shape?.client ?? connection.clientAddress;
+    return { address, scheme: clientScheme(connection) };
   }
 
   /** As what another gateway process asks; a client does not. */

@@ -9,13 +9,18 @@ export function localAuthority({ localAddress = 'localhost', localPort }: Client
   return localPort === undefined ? host : `${host}:${localPort}`;
 }
 
+/** By which the client came: a proxy that is trusted may say otherwise than the listener. */
+export function clientScheme({ shape, owner }: Connection): 'http' | 'https' {
+  return shape?.clientScheme ?? owner.protocol;
+}
+
 /** Lines about the client; a client that asks the same host again costs nothing. */
 export function clientFragment(connection: Connection, authority: string): string {
   const { shape } = connection;
   if (shape?.client !== undefined) {
     return linesAbout(connection, authority, {
       clientAddress: shape.client,
-      protocol: shape.clientScheme ?? connection.owner.protocol,
+      protocol: clientScheme(connection),
     });
   }
   if (connection.fragmentAuthority === authority) return connection.fragment;

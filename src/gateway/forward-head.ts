@@ -48,7 +48,10 @@ const TRAILER_DROPPED = fieldSet(FIELD.trailer);
 const DATE_BIT = fieldSet(FIELD.date);
 const TE_BIT = fieldSet(FIELD.te);
 
-/** Never in a trailer section (RFC 9110 6.5.1): framing, routing, and what decides before the body. */
+/**
+ * Never in a trailer section (RFC 9110 6.5.1): framing, routing, and what decides before the body. Some servers put trailer fields
+ * among the others, and would believe them there.
+ */
 const TRAILER_FORBIDDEN = fieldSet(
   FIELD.host,
   FIELD.contentLength,
@@ -60,10 +63,17 @@ const TRAILER_FORBIDDEN = fieldSet(
   FIELD.trailer,
   FIELD.upgrade,
   FIELD.expect,
+  FIELD.http2Settings,
   FIELD.forwarded,
   FIELD.xRealIp,
   FIELD.xForwarded,
+  FIELD.ifNoneMatch,
+  FIELD.ifModifiedSince,
+  FIELD.ifMatch,
+  FIELD.ifUnmodifiedSince,
   FIELD.range,
+  FIELD.ifRange,
+  FIELD.date,
   FIELD.cacheControl,
   FIELD.contentType,
   FIELD.contentEncoding,
@@ -72,6 +82,22 @@ const TRAILER_FORBIDDEN = fieldSet(
   FIELD.proxyAuthenticate,
   FIELD.endpointLoadMetrics,
 );
+
+/** The same of fields that have no id. */
+const TRAILER_FORBIDDEN_NAMES: readonly string[] = [
+  'age',
+  'authorization',
+  'content-range',
+  'expires',
+  'location',
+  'max-forwards',
+  'pragma',
+  'retry-after',
+  'set-cookie',
+  'vary',
+  'warning',
+  'www-authenticate',
+];
 
 /** What a head is written to, in the order of its bytes; an `Outbox` is one. */
 export interface HeadSink {
@@ -307,5 +333,5 @@ export function switchingHeadText(head: ResponseHead, names: readonly string[]):
 /** The last chunk with the trailer fields that may be passed on. */
 export function lastChunkText(trailers: FieldScanner | undefined): string {
   if (trailers === undefined) return LAST_CHUNK;
-  return `0\r\n${keptLines(trailers, trailers.start, TRAILER_FORBIDDEN, [])}\r\n`;
+  return `0\r\n${keptLines(trailers, trailers.start, TRAILER_FORBIDDEN, TRAILER_FORBIDDEN_NAMES)}\r\n`;
 }

@@ -198,7 +198,7 @@ class QuestionConnection extends Connection {
     this.fragmentAuthority = authority;
     this.fragment = forwardedLines({
       clientAddress: question.client,
-      protocol: question.protocol,
+      protocol: question.scheme,
       host: authority,
     });
   }

@@ -37,8 +37,8 @@ export class QuestionExchange extends CachedExchange {
   }
 
   protected override get client(): Asker {
-    const { client, scheme, protocol } = this.question;
-    return { address: client, scheme, protocol };
+    const { client, scheme } = this.question;
+    return { address: client, scheme };
   }
 
   /** Texts that are ready say the name that clients know. */

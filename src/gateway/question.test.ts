@@ -5,7 +5,6 @@ import { type Question, questionLine, readQuestion, readRefusal, refusalLine } f
 const QUESTION: Question = {
   tier: 'region',
   scheme: 'http',
-  protocol: 'https',
   client: '2001:db8::7',
   purges: '17:3:4',
   space: 'app/blog@r1',
@@ -29,16 +28,15 @@ test('what is written is read', () => {
 const BAD = [
   undefined,
   '',
-  '2 region http http - 0 a@',
-  '1 world http http - 0 a@',
-  '1 region ftp http - 0 a@',
-  '1 region http ws - 0 a@',
-  '1 region http http  0 a@',
-  '1 region http http - x a@',
-  '1 region http http - 0',
-  '1 region http http - 0 a@ more',
-  `1 region http http - 0 ${'a'.repeat(501)}`,
-  '1 region http http - 0 a@, 1 region http http - 0 a@',
+  '1 region http - 0 a@',
+  '2 world http - 0 a@',
+  '2 region ftp - 0 a@',
+  '2 region http  0 a@',
+  '2 region http - x a@',
+  '2 region http - 0',
+  '2 region http - 0 a@ more',
+  `2 region http - 0 ${'a'.repeat(501)}`,
+  '2 region http - 0 a@, 2 region http - 0 a@',
 ];
 
 for (const text of BAD) {

@@ -13,15 +13,13 @@ export const KEY_FIELD = 'moln-key';
 /** Of an answer that is none: the asker goes to the origin himself. */
 export const REFUSAL_FIELD = 'moln-refusal';
 /** Grows with incompatible changes. */
-const VERSION = '1';
+const VERSION = '2';
 
 export interface Question {
   /** As what the other one is asked. */
   readonly tier: Tier;
-  /** Of the cache's key. */
+  /** By which the client came: of the cache's key, and what upstreams are told. */
   readonly scheme: 'http' | 'https';
-  /** By which the client came; another one than `scheme` behind a proxy that is trusted. */
-  readonly protocol: 'http' | 'https';
   /** The client's address; empty when it has none. */
   readonly client: string;
   /** What the asker has purged, see `ObeyedPurges`. */
@@ -49,23 +47,21 @@ const SPACE = /^[\x21-\x7e]{1,500}$/;
 
 /** The whole line. */
 export function questionLine(question: Question): string {
-  const { tier, scheme, protocol, purges, space } = question;
+  const { tier, scheme, purges, space } = question;
   const client = CLIENT.test(question.client) ? question.client : NO_CLIENT;
-  return `Moln-Question: ${VERSION} ${tier} ${scheme} ${protocol} ${client} ${purges} ${space}\r\n`;
+  return `Moln-Question: ${VERSION} ${tier} ${scheme} ${client} ${purges} ${space}\r\n`;
 }
 
 export function readQuestion(text: string | undefined): Question | undefined {
   const words = text?.split(' ') ?? [];
-  const [version, tier, scheme, protocol, client = '', purges = '', space = ''] = words;
-  if (words.length !== 7 || version !== VERSION) return undefined;
+  const [version, tier, scheme, client = '', purges = '', space = ''] = words;
+  if (words.length !== 6 || version !== VERSION) return undefined;
   if (tier !== 'region' && tier !== 'cluster') return undefined;
   if (scheme !== 'http' && scheme !== 'https') return undefined;
-  if (protocol !== 'http' && protocol !== 'https') return undefined;
   if (!CLIENT.test(client) || !PURGES.test(purges) || !SPACE.test(space)) return undefined;
   return {
     tier,
     scheme,
-    protocol,
     client: client === NO_CLIENT ? '' : client,
     purges,
     space,

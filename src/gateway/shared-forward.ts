@@ -21,10 +21,8 @@ import { type FailureOptions, PHASE } from './exchange-phase.ts';
 /** Who wants the answer. */
 export interface Asker {
   readonly address: string;
-  /** Of the key. */
+  /** By which he came: part of the key, and what upstreams are told. */
   readonly scheme: 'http' | 'https';
-  /** By which he came, as upstreams are told. */
-  readonly protocol: 'http' | 'https';
 }
 
 export interface SharedOrder {
@@ -65,7 +63,6 @@ export function sharedForward(room: CacheRoom, sharing: Sharing, on: SharedOrder
       questionLine({
         tier: step.tier,
         scheme: client.scheme,
-        protocol: client.protocol,
         client: client.address,
         purges,
         space,

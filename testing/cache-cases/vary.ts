@@ -38,6 +38,28 @@ export const VARY: CaseTable = {
         'reused',
       ],
       ['names are compared in any case', ['Vary: fOO'], ['Foo: 1'], ['foO: 1'], 'reused'],
+      [
+        'the address of the client is another one for each, however it is told',
+        ['Vary: X-Forwarded-For'],
+        [],
+        [],
+        'asked again',
+      ],
+      ['so it is in Forwarded', ['Vary: Accept, Forwarded'], [], [], 'asked again'],
+      [
+        'scheme and host of the client are in the key, whatever he says of them',
+        ['Vary: X-Forwarded-Proto, X-Forwarded-Host'],
+        ['X-Forwarded-Proto: https'],
+        ['X-Forwarded-Proto: gopher', 'X-Forwarded-Host: b.test'],
+        'reused',
+      ],
+      [
+        'what the gateway lets nobody say depends on nothing',
+        ['Vary: X-Real-IP, Foo'],
+        ['X-Real-IP: 192.0.2.1', 'Foo: 1'],
+        ['X-Real-IP: 192.0.2.2', 'Foo: 1'],
+        'reused',
+      ],
       ['values are compared in their case', ['Vary: Foo'], ['Foo: a'], ['Foo: A'], 'asked again'],
       [
         'two names, both equal',

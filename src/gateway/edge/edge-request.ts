@@ -1,6 +1,7 @@
 /** One request on its way through an edge module: how it is put to the module, and what is made of the verdict. */
 import { statusLine } from '../../http/status.ts';
 import type { RequestHead } from '../../http/head.ts';
+import { clientScheme } from '../client-fragment.ts';
 import type { Connection } from '../connection.ts';
 import { isChangeable } from '../field-rules.ts';
 import type { HeadChange } from '../forward-head.ts';
@@ -14,12 +15,11 @@ const FRAMING: ReadonlySet<string> = new Set(['content-length', 'transfer-encodi
 
 /** The request in the plane's scratch objects as the module sees it. */
 export function edgeAsk(connection: Connection, head: RequestHead): Omit<EdgeAsk, 'id' | 'body'> {
-  const { plane, shape, clientAddress, owner } = connection;
-  const scheme = shape?.clientScheme ?? owner.protocol;
+  const { plane, shape, clientAddress } = connection;
   const { authority, target } = plane.target;
   return {
     method: connection.request.method,
-    url: `${scheme}://${authority || connection.localAuthority}${target}`,
+    url: `${clientScheme(connection)}://${authority || connection.localAuthority}${target}`,
     fields: fieldsOf(head),
     client: shape?.client ?? clientAddress,
   };
