@@ -6,6 +6,7 @@ import { basename, dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { isMolnError, messageOf } from '../base/errors.ts';
 import { sweepTemporary } from '../base/disk.ts';
+import { untilSecond } from '../base/time.ts';
 import type { Applied } from './applied.ts';
 import type { Head, SnapshotRecord, Term } from './commit-log.ts';
 import { putAside, removeCopy } from './copy-file.ts';
@@ -264,7 +265,8 @@ export class Stripe implements StripeClient, AsyncDisposable {
         });
         await this.#pause(PAUSE_MS);
       }
-      await this.#pause(LOOK_EVERY_MS);
+      // All copies of a process together: their questions share a round of the log's members.
+      await this.#pause(untilSecond(this.#options.clock, LOOK_EVERY_MS));
     }
     this.#progress.wake();
     await hints;
