@@ -1,6 +1,7 @@
 /**
  * `npm run bench -- web-cluster`: what one node serves of an app with a database, and what three do, when each of them has the same part of
- * a core: so three fit on this machine, beside who asks. The same app and the same database; the second and third node join while it runs.
+ * a core: so three fit on this machine, beside who asks. A node alone and a cluster of three stand side by side and are asked in turn, for a
+ * machine changes from minute to minute. The same app and the same database; the second and third node join while it runs.
  */
 import { execFile } from 'node:child_process';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -15,13 +16,14 @@ import { BenchLife } from './bench-life.ts';
 import { CpuShare } from './cpu-share.ts';
 import { median, requirePrograms } from './tools.ts';
 
+const ALONE = 'alone';
 const NAMES = ['a', 'b', 'c'] as const;
 const APP = 'web';
 const ROWS = 100;
 /** Through each gateway. */
 const CONNECTIONS = 32;
-/** Until V8 has compiled, in the processes of all nodes, what a request runs: each of three nodes sees a third of them. */
-const WARM_S = 60;
+/** Until V8 has compiled, in the processes of all nodes, what a request runs: each of four nodes sees a quarter of them. */
+const WARM_S = 80;
 const WITHIN = { withinMs: 120_000 } as const;
 const SCENARIOS = { page: '/', 'JSON hello': '/hello' } as const;
 const run = promisify(execFile);
@@ -47,10 +49,12 @@ export async function benchWebCluster(words: readonly string[]): Promise<void> {
   const how = { share: Number(share), rounds: Number(rounds), seconds: Number(seconds) };
   await using life = new BenchLife();
   using shares = new DisposableStack();
-  const byName = NAMES.map((name) => shares.use(new CpuShare(`moln-bench-${process.pid}-${name}`)));
+  const byNode = [ALONE, ...NAMES].map((name) =>
+    shares.use(new CpuShare(`moln-bench-${process.pid}-${name}`)),
+  );
   const folder = await mkdtemp(join(tmpdir(), 'moln-bench-web-cluster-'));
   try {
-    await measure(life, byName, folder, how);
+    await measure(life, byNode, folder, how);
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -64,45 +68,58 @@ async function measure(
   how: How,
 ): Promise<void> {
   const net = await freeNet(life);
-  const places = NAMES.map((_, at) => ({
+  const [lone, first, ...later] = shares.map(({ under }, at) => ({
     address: `${net}.${at + 1}`,
-    under: shares[at]?.under ?? [],
+    under,
   }));
-  await using cluster = await TestCluster.form(life, NAMES.slice(0, 1), { places });
-  const first = cluster.node('a');
+  if (lone === undefined || first === undefined) throw new Error('No place for a node');
   await writeApp(folder);
-  await first.json('deploy', folder, '--name', APP);
-  const alone = await rates(cluster.nodes, shares, how);
-  for (const [at, name] of NAMES.entries()) {
-    const place = places[at];
-    if (at === 0 || place === undefined) continue;
-    const node = await cluster.add(life, name, place.address, { under: place.under });
+  await using alone = await TestCluster.form(life, [ALONE], { places: [lone] });
+  await alone.node(ALONE).json('deploy', folder, '--name', APP);
+  await using cluster = await TestCluster.form(life, NAMES.slice(0, 1), { places: [first] });
+  await cluster.node('a').json('deploy', folder, '--name', APP);
+  for (const [at, { address, under }] of later.entries()) {
+    const node = await cluster.add(life, NAMES[at + 1] ?? '', address, { under });
     await node.join(await cluster.invite());
   }
-  await cluster.isManagedBy(NAMES.length, 'a');
-  await first.json('app', APP, 'scale', String(NAMES.length));
-  await cluster.runsOn(APP, NAMES, WITHIN);
-  await until(
-    'a copy of each stripe beside each instance',
-    async () => {
-      const { stripeDetails } = await first.json<DatabaseDetail>('db', 'show', APP);
-      return stripeDetails.every(({ copies }) => copies.length === NAMES.length);
-    },
-    WITHIN,
-  );
-  const together = await rates(cluster.nodes, shares, how);
-  const { stripeDetails } = await first.json<DatabaseDetail>('db', 'show', APP);
+  await growsTo(cluster, NAMES);
+  for (const path of Object.values(SCENARIOS)) {
+    const all = [...alone.nodes, ...cluster.nodes];
+    await until('it to be warm', () => load(all, path, WARM_S), WITHIN);
+  }
+  for (const each of shares) each.limit(how.share);
+  const { stripeDetails } = await cluster.node('a').json<DatabaseDetail>('db', 'show', APP);
   const leaders = stripeDetails.map(({ primary }) => primary).join(', ');
   console.log(
     `${how.share} % of a core for each node (${shares[0]?.kind}); primaries of the stripes: ${leaders}\n`,
   );
-  console.log('| | one node, requests/s | three nodes, requests/s | ratio |\n|---|--:|--:|--:|');
-  for (const scenario of Object.keys(SCENARIOS)) {
-    const [one = 0, three = 0] = [alone.get(scenario), together.get(scenario)];
+  console.log('| | one node, requests/s | three nodes, requests/s | ratio | of each round |');
+  console.log('|---|--:|--:|--:|--:|');
+  for (const [scenario, path] of Object.entries(SCENARIOS)) {
+    const pairs = await inTurn(alone.nodes, cluster.nodes, path, how);
+    const one = median(pairs.map(([each]) => each));
+    const three = median(pairs.map(([, each]) => each));
+    const ratios = pairs.map((each) => (each[1] / each[0]).toFixed(2)).join(', ');
     console.log(
-      `| ${scenario} | ${Math.round(one)} | ${Math.round(three)} | ${(three / one).toFixed(2)} |`,
+      `| ${scenario} | ${Math.round(one)} | ${Math.round(three)} | ${(three / one).toFixed(2)} | ${ratios} |`,
     );
   }
+}
+
+/** An instance on each node, and a copy of the database beside it. */
+async function growsTo(cluster: TestCluster, names: readonly string[]): Promise<void> {
+  const first = cluster.node('a');
+  await cluster.isManagedBy(names.length, 'a');
+  await first.json('app', APP, 'scale', String(names.length));
+  await cluster.runsOn(APP, names, WITHIN);
+  await until(
+    'a copy of each stripe beside each instance',
+    async () => {
+      const { stripeDetails } = await first.json<DatabaseDetail>('db', 'show', APP);
+      return stripeDetails.every(({ copies }) => copies.length === names.length);
+    },
+    WITHIN,
+  );
 }
 
 /** The app of `npm run bench -- web`, with rows that a migration brings. */
@@ -118,24 +135,22 @@ async function writeApp(folder: string): Promise<void> {
   await writeFile(path, `${insert}\n\n-- down\nDELETE FROM posts;\n`);
 }
 
-/** The most that these nodes answer in a second, by scenario: medians. */
-async function rates(
-  nodes: readonly TestNode[],
-  shares: readonly CpuShare[],
-  { share, rounds, seconds }: How,
-): Promise<ReadonlyMap<string, number>> {
-  const found = new Map<string, number>();
-  for (const [scenario, path] of Object.entries(SCENARIOS)) {
-    await until('it to be warm', () => load(nodes, path, WARM_S), WITHIN);
-    for (const each of shares) each.limit(share);
+/** The most that these and those nodes answer in a second, in rounds of one after the other. */
+async function inTurn(
+  these: readonly TestNode[],
+  those: readonly TestNode[],
+  path: string,
+  { rounds, seconds }: How,
+): Promise<readonly (readonly [number, number])[]> {
+  for (const nodes of [these, those])
     await until('it to keep up', () => load(nodes, path, 1), WITHIN);
-    const all: number[] = [];
-    for (let round = 0; round < rounds; round++) all.push(await load(nodes, path, seconds));
-    for (const each of shares) each.limit(undefined);
-    console.error(`${nodes.length} nodes, ${scenario}: ${all.map(Math.round).join(', ')}`);
-    found.set(scenario, median(all));
+  const pairs: (readonly [number, number])[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const pair = [await load(these, path, seconds), await load(those, path, seconds)] as const;
+    pairs.push(pair);
+    console.error(`${path}: ${pair.map(Math.round).join(', ')}`);
   }
-  return found;
+  return pairs;
 }
 
 /** Requests a second that were answered through all gateways at once. */

@@ -154,15 +154,18 @@ function testAppends(check: Check): void {
     assert.ok(part?.kind === 'changes' && changeset.equals(part.changeset));
   });
 
-  check('a watch wakes for what is appended', async (log) => {
+  check('a watch wakes for what is appended, and when another one leads', async (log) => {
     const epoch = await claim(log, 'a');
     const stop = new AbortController();
     const watch = log.watch('a', AbortSignal.any([stop.signal, AbortSignal.timeout(20_000)]));
     const hints = watch[Symbol.asyncIterator]();
-    await hints.next();
+    assert.deepEqual([(await hints.next()).value, (await hints.next()).value], ['head', 'primary']);
     const hint = hints.next();
     await append(log, 'a', epoch, 'one');
-    assert.equal((await hint).done, false);
+    assert.equal((await hint).value, 'head');
+    const change = hints.next();
+    assert.ok((await log.claim('a', NODE, { ttlMs: TTL_MS, replaces: epoch })) !== undefined);
+    assert.equal((await change).value, 'primary');
     const end = hints.next();
     stop.abort();
     assert.equal((await end).done, true);

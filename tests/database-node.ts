@@ -42,7 +42,7 @@ process.on('message', (request: NodeRequest) => {
 process.on('disconnect', () => process.exit());
 process.send?.({ id: -1, value: 'ready' } satisfies NodeReply);
 await runCandidate(
-  { stripe, log: on.log, record, clock: systemClock, logger: silentLogger, everyMs: 200 },
+  { stripe, record, clock: systemClock, logger: silentLogger, everyMs: 200 },
   new AbortController().signal,
 );
 

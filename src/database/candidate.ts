@@ -5,13 +5,12 @@
 import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import type { CommitLog, Primary, PrimaryRecord } from './commit-log.ts';
+import type { Primary, PrimaryRecord } from './commit-log.ts';
 import type { LeadOptions } from './stripe-options.ts';
 import type { Stripe } from './stripe.ts';
 
 export interface CandidateOptions {
   readonly stripe: Stripe;
-  readonly log: CommitLog;
   readonly record: PrimaryRecord;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -57,9 +56,10 @@ export async function runCandidate(options: CandidateOptions, signal: AbortSigna
   }
 }
 
-async function look({ stripe, log, record, mayLead, isGone }: CandidateOptions): Promise<void> {
+async function look({ stripe, record, mayLead, isGone }: CandidateOptions): Promise<void> {
   if (stripe.status.role === 'primary' || mayLead?.() === false) return;
-  const free = chance(await log.primary(stripe.name), record, isGone);
+  if (chance(await stripe.leader.recent(), record, isGone) === undefined) return;
+  const free = chance(await stripe.leader.now(), record, isGone);
   if (free === undefined) return;
   await stripe.lead(free);
 }

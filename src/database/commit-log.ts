@@ -113,10 +113,11 @@ export interface CommitLog {
   /**
    * Entries from `from` on, in order and without a gap, as many as there are up to limits of its own; empty when there is none
    * yet. Throws `DATABASE_TRIMMED` when the log does not reach back so far, `DATABASE_CORRUPT` when one is not what it should be.
+   * `to`: the log was there at least, by its head, and no more is wanted.
    */
-  read(stripe: string, from: number): Promise<readonly Entry[]>;
-  /** Wakes whoever follows a stripe: something may have been appended. A hint that may come twice, late or not at all. */
-  watch(stripe: string, signal: AbortSignal): AsyncIterable<void>;
+  read(stripe: string, from: number, to?: number): Promise<readonly Entry[]>;
+  /** Wakes whoever follows a stripe: something may have been appended, or its primary changed. A hint that may come twice, late or not at all. */
+  watch(stripe: string, signal: AbortSignal): AsyncIterable<'head' | 'primary'>;
 
   primary(stripe: string): Promise<Primary | undefined>;
   /**

@@ -23,27 +23,28 @@ const CHUNKED = 1;
 const BUCKET_DIGITS = 14;
 
 export class LogKeys {
-  readonly #root: string;
+  /** Of all of them. */
+  readonly root: string;
 
   /** Names are checked by whoever makes databases. */
   constructor(database: string, stripe: string) {
-    this.#root = `/db/${database}/s/${stripe}/`;
+    this.root = `/db/${database}/s/${stripe}/`;
   }
 
   get primary(): string {
-    return `${this.#root}primary`;
+    return `${this.root}primary`;
   }
 
   get head(): string {
-    return `${this.#root}head`;
+    return `${this.root}head`;
   }
 
   get start(): string {
-    return `${this.#root}start`;
+    return `${this.root}start`;
   }
 
   get snapshot(): string {
-    return `${this.#root}snapshot`;
+    return `${this.root}snapshot`;
   }
 
   entry(index: number): string {
@@ -51,11 +52,11 @@ export class LogKeys {
   }
 
   bucket(bucket: number): string {
-    return `${this.#root}log/${digits(bucket)}/`;
+    return `${this.root}log/${digits(bucket)}/`;
   }
 
   chunkBucket(bucket: number): string {
-    return `${this.#root}chunk/${digits(bucket)}/`;
+    return `${this.root}chunk/${digits(bucket)}/`;
   }
 
   /** All chunks of all attempts at an entry. */

@@ -1,8 +1,9 @@
 /** How far a copy is in its log, and who waits until it is further. */
 import type { Clock } from '../base/time.ts';
 import type { Applied } from './applied.ts';
-import { NO_HASH } from './entry.ts';
-import { behind } from './errors.ts';
+import type { Head } from './commit-log.ts';
+import { hex, NO_HASH, sameHash } from './entry.ts';
+import { behind, corrupt } from './errors.ts';
 
 export class Progress {
   #applied: Applied = { index: 0, hash: NO_HASH, schemaVersion: 0, epoch: 0 };
@@ -29,6 +30,16 @@ export class Progress {
   moved(applied: Applied): void {
     this.#applied = applied;
     this.wake();
+  }
+
+  /** Of a copy that has read its log to the end: one that has more than that, or something else, never was a copy of it. */
+  checkEnd(head: Head): void {
+    const { index, hash } = this.#applied;
+    if (head.index < index || !sameHash(head.hash, hash)) {
+      throw corrupt(
+        `This copy is at entry ${index} (${hex(hash).slice(0, 12)}), the log of stripe "${this.#stripe.name}" ends at ${head.index} (${hex(head.hash).slice(0, 12)})`,
+      );
+    }
   }
 
   /** Has everybody who waits look again. */

@@ -164,10 +164,10 @@ export class RegistryLog implements CommitLog {
     );
   }
 
-  async read(stripe: string, from: number): Promise<readonly Entry[]> {
-    const head = await this.head(stripe);
-    if (from > head.index) return [];
-    const last = Math.min(head.index, from + READ_ENTRIES_MAX - 1);
+  async read(stripe: string, from: number, to?: number): Promise<readonly Entry[]> {
+    const end = to ?? (await this.head(stripe)).index;
+    if (from > end) return [];
+    const last = Math.min(end, from + READ_ENTRIES_MAX - 1);
     const stored =
       last - from < SINGLE_READS_MAX
         ? await this.#readSingly(stripe, from, last)
@@ -175,14 +175,22 @@ export class RegistryLog implements CommitLog {
     return this.#decode(stripe, from, stored);
   }
 
-  async *watch(stripe: string, signal: AbortSignal): AsyncGenerator<void, void, undefined> {
-    const { head } = this.#keysOf(stripe);
+  async *watch(
+    stripe: string,
+    signal: AbortSignal,
+  ): AsyncGenerator<'head' | 'primary', void, undefined> {
+    const { root, head, primary } = this.#keysOf(stripe);
     while (!signal.aborted) {
       try {
         const { revision } = await this.#registry.list(head);
         // What happened before the watch began.
-        yield;
-        for await (const _ of this.#registry.watch(head, revision + 1, signal)) yield;
+        yield 'head';
+        yield 'primary';
+        for await (const { changes } of this.#registry.watch(root, revision + 1, signal)) {
+          const keys = changes.map((one) => (one.kind === 'put' ? one.entry.key : one.key));
+          if (keys.includes(head)) yield 'head';
+          if (keys.includes(primary)) yield 'primary';
+        }
       } catch (error) {
         // Compacted, unavailable, moved to another engine: each is mended by beginning anew.
         if (!isMolnError(error)) throw error;

@@ -6,14 +6,15 @@ import { basename, dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { isMolnError, messageOf } from '../base/errors.ts';
 import { sweepTemporary } from '../base/disk.ts';
+import { untilSecond } from '../base/time.ts';
 import type { Applied } from './applied.ts';
-import type { SnapshotRecord, Term } from './commit-log.ts';
+import type { Head, SnapshotRecord, Term } from './commit-log.ts';
 import { putAside, removeCopy } from './copy-file.ts';
 import { crashPoint } from './crash-points.ts';
-import { hex, sameHash } from './entry.ts';
-import { closed, corrupt, notPrimary, trimmed } from './errors.ts';
+import { closed, notPrimary, trimmed } from './errors.ts';
 import type { Hold } from './hold.ts';
 import { LOAN_OVER_MS, LOG_ENTRIES_KEPT, LOOK_WAIT_MS, READ_MS_MAX } from './limits.ts';
+import { KnownPrimary } from './known-primary.ts';
 import { LogEnd } from './log-end.ts';
 import { PrimaryTerm } from './primary.ts';
 import { Progress } from './progress.ts';
@@ -32,6 +33,7 @@ const PAUSE_MS = 200;
 export class Stripe implements StripeClient, AsyncDisposable {
   /** What its primary lends, and other copies borrow. */
   readonly logEnd: LogEnd;
+  readonly leader: KnownPrimary;
   readonly #options: StripeOptions;
   readonly #readMs: number;
   #thread: StripeThread;
@@ -54,6 +56,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
     this.#options = options;
     this.#readMs = options.readMs ?? READ_MS_MAX;
     this.logEnd = new LogEnd(options, () => this.#term);
+    this.leader = new KnownPrimary(options);
     this.#progress = new Progress(options, this.#stop.signal, () => this.#poke());
     [this.#thread, this.#reads] = this.#newThread();
   }
@@ -262,7 +265,8 @@ export class Stripe implements StripeClient, AsyncDisposable {
         });
         await this.#pause(PAUSE_MS);
       }
-      await this.#pause(LOOK_EVERY_MS);
+      // All copies of a process together: their questions share a round of the log's members.
+      await this.#pause(untilSecond(this.#options.clock, LOOK_EVERY_MS));
     }
     this.#progress.wake();
     await hints;
@@ -270,7 +274,10 @@ export class Stripe implements StripeClient, AsyncDisposable {
 
   async #hints(): Promise<void> {
     const { signal } = this.#stop;
-    for await (const _ of this.#options.log.watch(this.name, signal)) this.#poke();
+    for await (const what of this.#options.log.watch(this.name, signal)) {
+      if (what === 'primary') this.leader.mayHaveChanged();
+      else this.#poke();
+    }
   }
 
   /** Until somebody pokes, or `ms` have passed. */
@@ -290,9 +297,9 @@ export class Stripe implements StripeClient, AsyncDisposable {
     if (this.#role !== 'mirror') return;
     const began = this.#options.clock.monotonicMs();
     try {
-      await this.#replay(last);
+      const head = await this.#replay(last);
       if (last === Infinity) {
-        await this.#checkHead();
+        this.#progress.checkEnd(head);
         this.#currentAtMs = began;
       }
     } catch (error) {
@@ -300,18 +307,6 @@ export class Stripe implements StripeClient, AsyncDisposable {
       else if (isMolnError(error, 'DATABASE_CORRUPT'))
         await this.#rebuild(messageOf(error), 'keep');
       else throw error;
-    }
-  }
-
-  /** A copy that has more than the log, or something else, never was a copy of it. */
-  async #checkHead(): Promise<void> {
-    const { index, hash } = this.#progress.applied;
-    const head = await this.#options.log.head(this.name);
-    if (head.index > index) return;
-    if (head.index < index || !sameHash(head.hash, hash)) {
-      throw corrupt(
-        `This copy is at entry ${index} (${hex(hash).slice(0, 12)}), the log of stripe "${this.name}" ends at ${head.index} (${hex(head.hash).slice(0, 12)})`,
-      );
     }
   }
 
@@ -330,19 +325,23 @@ export class Stripe implements StripeClient, AsyncDisposable {
     await this.#replay(Infinity);
   }
 
-  async #replay(last: number): Promise<void> {
+  /** To the head, which it gives, or to `last`. */
+  async #replay(last: number): Promise<Head> {
     const { log } = this.#options;
-    let reading = log.read(this.name, this.#progress.applied.index + 1);
-    while (this.#progress.applied.index < last) {
-      const entries = await reading;
-      const wanted = entries.filter(({ index }) => index <= last);
-      const newest = wanted.at(-1);
-      if (newest === undefined) return;
-      // The next ones come while these are applied.
-      reading = log.read(this.name, newest.index + 1);
-      // How that ends is looked at in the next round, if there is one.
-      reading.catch(() => {});
-      this.#progress.moved(await this.#thread.call('apply', wanted));
+    for (;;) {
+      const head = await log.head(this.name);
+      const end = Math.min(head.index, last);
+      let next = this.#progress.applied.index + 1;
+      if (next > end) return head;
+      for (let reading = log.read(this.name, next, end); next <= end;) {
+        const entries = await reading;
+        next += entries.length;
+        // The next ones come while these are applied.
+        if (next <= end) reading = log.read(this.name, next, end);
+        // How that ends is looked at in the next round, if there is one.
+        reading.catch(() => {});
+        this.#progress.moved(await this.#thread.call('apply', entries));
+      }
     }
   }
 
@@ -421,7 +420,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
     try {
       await lease.renew();
       // Whoever takes over may do so without waiting for the lease to end.
-      await term.confirm();
+      if ((await this.leader.recent())?.epoch !== term.options.epoch) await term.confirm();
     } catch (error) {
       if (isMolnError(error, 'DATABASE_NOT_PRIMARY')) return;
       if (isMolnError(error, 'REGISTRY_LEASE_LOST'))

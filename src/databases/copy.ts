@@ -38,13 +38,13 @@ export class Copy implements AsyncDisposable {
   }): Promise<void> {
     const { stripe } = this;
     const { signal } = this.#stop;
-    const { record, rank, mayLead, isGone, ...shared } = options;
+    const { log, record, rank, mayLead, isGone, ...shared } = options;
     await stripe.start();
     this.#isStarted = true;
     const everyMs = LEAD_EVERY_MS + rank * PREFERENCE_MS;
     this.#duties = [
       runCandidate({ ...shared, stripe, record, everyMs, mayLead, isGone }, signal),
-      runSnapshots({ ...shared, stripe, everyMs: SNAPSHOT_EVERY_MS }, signal),
+      runSnapshots({ ...shared, stripe, log, everyMs: SNAPSHOT_EVERY_MS }, signal),
     ];
   }
 

@@ -3,6 +3,7 @@
  * decides is `places.ts` and `leads.ts`; a move itself is done by the two processes.
  */
 import type { Logger } from '../base/log.ts';
+import { followAgain } from '../base/again.ts';
 import { isMolnError, messageOf } from '../base/errors.ts';
 import { type Clock, untilSecond } from '../base/time.ts';
 import { duringTerm, type Events, type LeaderTerm, type Peers } from '../cluster/cluster.ts';
@@ -49,6 +50,13 @@ interface Placed {
   readonly primaries: readonly (string | null)[];
 }
 
+/** All databases, and where their copies are. */
+interface Listed {
+  readonly databases: readonly Stored<DatabaseRecord>[];
+  readonly places: readonly Stored<PlacesRecord>[];
+  readonly atMs: number;
+}
+
 type States = ReadonlyMap<string, readonly DatabaseState[]>;
 
 const LOOK_EVERY_MS = 1000;
@@ -68,6 +76,9 @@ export class DatabasePlacer {
   /** Too large for copies where it is used; not asked again before. By the database's id. */
   readonly #largeUntilMs = new Map<string, number>();
   #wake = Promise.withResolvers<void>();
+  #listed: Listed | undefined;
+  /** Something may have changed since they were listed. */
+  #isNews = true;
   #primaries: ReadonlyMap<string, readonly (string | null)[]> = new Map();
   #askedMs = -Infinity;
   #seen = '';
@@ -77,6 +88,22 @@ export class DatabasePlacer {
   }
 
   async lead(term: LeaderTerm): Promise<void> {
+    const { registry } = this.#options;
+    const stop = new AbortController();
+    const signal = AbortSignal.any([term.signal, stop.signal]);
+    this.#isNews = true;
+    const following = [databaseRecords(registry), placesRecords(registry)].map(({ prefix }) =>
+      this.#follow(prefix, signal),
+    );
+    try {
+      await this.#tend(term);
+    } finally {
+      stop.abort();
+      await Promise.all(following);
+    }
+  }
+
+  async #tend(term: LeaderTerm): Promise<void> {
     const { clock, peers, registry } = this.#options;
     const { signal } = term;
     signal.addEventListener('abort', () => this.#wake.resolve(), { once: true });
@@ -92,11 +119,35 @@ export class DatabasePlacer {
     await Promise.all(this.#moving.values());
   }
 
+  #follow(prefix: string, signal: AbortSignal): Promise<void> {
+    const { registry, clock, log } = this.#options;
+    const onError = (error: unknown): void =>
+      log.debug('Cannot follow', { prefix, why: messageOf(error) });
+    const work = async (): Promise<void> => {
+      const { revision } = await registry.list(prefix);
+      this.#isNews = true;
+      for await (const _ of registry.watch(prefix, revision + 1, signal)) this.#isNews = true;
+    };
+    return followAgain(work, { clock, signal, pauseMs: LOOK_EVERY_MS, onError });
+  }
+
+  /** A watch is a hint: now and then they are listed without one. What is decided by them is compared when it is written. */
+  async #list(registry: Registry): Promise<Listed> {
+    const atMs = this.#options.clock.monotonicMs();
+    const known = this.#listed;
+    if (known !== undefined && !this.#isNews && atMs - known.atMs < LEADS_EVERY_MS) return known;
+    // Before they are read: what changes meanwhile counts.
+    this.#isNews = false;
+    this.#listed = undefined;
+    const databases = await databaseRecords(registry).list();
+    const places = databases.length === 0 ? [] : await placesRecords(registry).list();
+    return (this.#listed = { databases, places, atMs });
+  }
+
   /** False when there is no database. */
   async #look(registry: Registry): Promise<boolean> {
-    const databases = await databaseRecords(registry).list();
+    const { databases, places: all } = await this.#list(registry);
     if (databases.length === 0) return false;
-    const all = await placesRecords(registry).list();
     await this.#lookAtPrimaries(all);
     const places = new Map(all.map((one) => [one.id, one]));
     const placed = databases.flatMap(({ id: name, value: record }): Placed[] => {
@@ -190,6 +241,7 @@ export class DatabasePlacer {
     } catch (error) {
       // Somebody has asked for a move just now: decided anew with the next look.
       if (!isMolnError(error, 'REGISTRY_CONFLICT')) throw error;
+      this.#isNews = true;
     }
   }
 

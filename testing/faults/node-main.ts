@@ -63,7 +63,7 @@ for (const name of setup.stripes) {
   const loans = { borrow, mayBeOut: () => true, quietMs: 0 };
   const stripe = await on.copy(node, { name, record, primaryTtlMs: ttlMs, clock, loans });
   stripes.set(name, stripe);
-  void runCandidate({ stripe, log: on.log, record, clock, logger, everyMs: 500 }, never);
+  void runCandidate({ stripe, record, clock, logger, everyMs: 500 }, never);
   void runSnapshots(
     {
       stripe,
