@@ -2,6 +2,7 @@
  * The write that is always right: the tables are gathered, the original text runs over them in memory with triggers,
  * constraints and foreign keys as the user wrote them, and what has changed is written to the stripes row by row.
  */
+import { settleAll } from '../base/settle-all.ts';
 import type { Binding } from './binding.ts';
 import type { Catalogue } from './catalogue.ts';
 import { feed, fedTables, noteFeeds } from './full-text.ts';
@@ -245,7 +246,7 @@ async function writeBack(
   }
   // All deletes first: a row may take the place of another, also on another stripe.
   for (const writes of [deletes, inserts]) {
-    await Promise.all(
+    await settleAll(
       [...writes].map(async ([stripe, texts]) => context.session.write(stripe, texts)),
     );
   }
