@@ -361,3 +361,38 @@ test('a change of the schema that one stripe refuses happens on none, also where
   const sql = 'SELECT sum(v) FROM item';
   assert.deepEqual(await rows(other, sql), [[1]]);
 });
+
+test('triggers of many clients at a time put in each row once', async () => {
+  await using on = await startSql(3);
+  const sessions = await Promise.all(Array.from({ length: 4 }, () => on.open()));
+  const [session] = sessions;
+  assert.ok(session !== undefined);
+  for (const sql of [
+    'CREATE TABLE orders (id INTEGER PRIMARY KEY, total INTEGER NOT NULL DEFAULT 0)',
+    'CREATE TABLE lines (id INTEGER PRIMARY KEY, o INTEGER, amount INTEGER)',
+    'CREATE TABLE log (what TEXT, o INTEGER)',
+    'CREATE TABLE far (what TEXT, o INTEGER) /* moln: distribute by o */',
+    'CREATE TABLE kept (id INTEGER PRIMARY KEY, o INTEGER)',
+    'INSERT INTO orders (id) VALUES (1), (2), (3)',
+    `CREATE TRIGGER added AFTER INSERT ON lines BEGIN
+      UPDATE orders SET total = total + NEW.amount WHERE id = NEW.o;
+      INSERT INTO log VALUES ('line', NEW.o);
+      INSERT INTO far VALUES ('line', NEW.o);
+      INSERT INTO kept (o) VALUES (NEW.id);
+    END`,
+  ])
+    await ask(session, sql);
+  await Promise.all(
+    sessions.map(async (one, at) => {
+      for (let n = 0; n < 6; n++)
+        await ask(one, 'INSERT INTO lines (o, amount) VALUES (?, 5)', BigInt(1 + ((at + n) % 3)));
+    }),
+  );
+  assert.deepEqual(await rows(session, 'SELECT id, total FROM orders ORDER BY id'), [
+    [1n, 40n],
+    [2n, 40n],
+    [3n, 40n],
+  ]);
+  for (const table of ['lines', 'log', 'far', 'kept'])
+    assert.deepEqual(await rows(session, `SELECT count(*) FROM ${table}`), [[24n]], table);
+});
