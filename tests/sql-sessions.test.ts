@@ -290,3 +290,109 @@ test('an id that is chosen by hand is given to no other row, whatever blocks nod
     );
   }
 });
+
+for (const count of [1, 3]) {
+  test(`ON CONFLICT ROLLBACK takes the whole transaction with it, and says why, over ${count} stripes`, async () => {
+    await using on = await startSql(count);
+    const [session, other] = [await on.open(), await on.open()];
+    await ask(session, 'CREATE TABLE item (k TEXT PRIMARY KEY ON CONFLICT ROLLBACK, v)');
+    const keys = Array.from({ length: 12 }, (_, at) => `k${at}`);
+    await ask(session, "INSERT INTO item VALUES ('k0', 0)");
+    const puts = keys.map((k) => bound('INSERT INTO item VALUES (?, 1)', [k])).toReversed();
+    const failures: [string, () => Promise<unknown>][] = [
+      ['by the table', () => ask(session, "INSERT INTO item VALUES ('k0', 2)")],
+      ['by the text', () => ask(session, "INSERT OR ROLLBACK INTO item VALUES ('k0', 2)")],
+      ['of several rows', () => ask(session, "INSERT INTO item VALUES ('x', 2), ('k0', 2)")],
+      [
+        'together',
+        async () => {
+          assert.equal(await session.transaction(puts.slice(-1), ROOM), undefined);
+          await ask(session, "INSERT INTO item VALUES ('k0', 2)");
+        },
+      ],
+    ];
+    for (const [how, fail] of failures) {
+      await ask(session, 'BEGIN');
+      for (const { sql, values } of puts.slice(0, -1)) await ask(session, sql, ...values);
+      await assert.rejects(fail(), /UNIQUE constraint failed: item.k/, how);
+      assert.equal(session.isAutocommit, true, how);
+      await assert.rejects(ask(session, 'COMMIT'), /no transaction is active/, how);
+      assert.deepEqual(await rows(other, 'SELECT k, v FROM item'), [['k0', 0n]], how);
+      // No stripe is waited for.
+      await ask(other, "UPDATE item SET v = 0 WHERE v = 0 OR k = 'y'");
+    }
+    await assert.rejects(
+      ask(session, "INSERT INTO item VALUES ('x', 2), ('k0', 2)"),
+      /UNIQUE constraint failed: item.k/,
+    );
+    assert.deepEqual(await rows(other, 'SELECT k, v FROM item'), [['k0', 0n]]);
+  });
+}
+
+test('a change of the schema that one stripe refuses happens on none, also where it still waited', async () => {
+  await using on = await startSql(2);
+  const [session, other] = [await on.open(), await on.open()];
+  await ask(session, 'CREATE TABLE item (k TEXT PRIMARY KEY, v)');
+  const keys = Array.from({ length: 20 }, (_, at) => `k${at}`);
+  const homes = await Promise.all(
+    keys.map(
+      async (k) => (await session.explain('SELECT * FROM item WHERE k = ?', [k])).stripes[0],
+    ),
+  );
+  const [first = '', second = ''] = [0, 1].map((stripe) => keys[homes.indexOf(stripe)]);
+  await ask(session, 'INSERT INTO item VALUES (?, 0), (?, 0)', first, second);
+  await ask(other, 'BEGIN');
+  await ask(other, 'UPDATE item SET v = 1 WHERE k = ?', second);
+  await ask(session, 'BEGIN');
+  await ask(session, "UPDATE item SET v = '{' WHERE k = ?", first);
+  const refused = assert.rejects(
+    ask(session, "CREATE INDEX one ON item (json_extract(v, '$.a'))"),
+    /malformed JSON/,
+  );
+  await until('it waits for the other', () => on.engine.figures.waiting > 0);
+  await ask(other, 'COMMIT');
+  await refused;
+  await rows(session, 'SELECT count(*) FROM item');
+  await ask(session, 'COMMIT');
+  for (const stripe of on.stripes) {
+    const sql = "SELECT name FROM sqlite_schema WHERE name = 'one'";
+    assert.deepEqual((await stripe.query({ sql }, { kind: 'strong' })).rows, [], stripe.name);
+  }
+  const sql = 'SELECT sum(v) FROM item';
+  assert.deepEqual(await rows(other, sql), [[1]]);
+});
+
+test('triggers of many clients at a time put in each row once', async () => {
+  await using on = await startSql(3);
+  const sessions = await Promise.all(Array.from({ length: 4 }, () => on.open()));
+  const [session] = sessions;
+  assert.ok(session !== undefined);
+  for (const sql of [
+    'CREATE TABLE orders (id INTEGER PRIMARY KEY, total INTEGER NOT NULL DEFAULT 0)',
+    'CREATE TABLE lines (id INTEGER PRIMARY KEY, o INTEGER, amount INTEGER)',
+    'CREATE TABLE log (what TEXT, o INTEGER)',
+    'CREATE TABLE far (what TEXT, o INTEGER) /* moln: distribute by o */',
+    'CREATE TABLE kept (id INTEGER PRIMARY KEY, o INTEGER)',
+    'INSERT INTO orders (id) VALUES (1), (2), (3)',
+    `CREATE TRIGGER added AFTER INSERT ON lines BEGIN
+      UPDATE orders SET total = total + NEW.amount WHERE id = NEW.o;
+      INSERT INTO log VALUES ('line', NEW.o);
+      INSERT INTO far VALUES ('line', NEW.o);
+      INSERT INTO kept (o) VALUES (NEW.id);
+    END`,
+  ])
+    await ask(session, sql);
+  await Promise.all(
+    sessions.map(async (one, at) => {
+      for (let n = 0; n < 6; n++)
+        await ask(one, 'INSERT INTO lines (o, amount) VALUES (?, 5)', BigInt(1 + ((at + n) % 3)));
+    }),
+  );
+  assert.deepEqual(await rows(session, 'SELECT id, total FROM orders ORDER BY id'), [
+    [1n, 40n],
+    [2n, 40n],
+    [3n, 40n],
+  ]);
+  for (const table of ['lines', 'log', 'far', 'kept'])
+    assert.deepEqual(await rows(session, `SELECT count(*) FROM ${table}`), [[24n]], table);
+});

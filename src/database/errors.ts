@@ -9,6 +9,17 @@ export function sqlError(message: string, resultCode: number): MolnError {
   });
 }
 
+/** The same with the whole transaction gone, as by ON CONFLICT ROLLBACK or a full disk. Anything else passes. */
+export function withTransaction(error: unknown): unknown {
+  if (!isMolnError(error)) return error;
+  return Object.assign(error, { details: { ...error.details, rolledBack: true } });
+}
+
+/** Whether SQLite has rolled the whole transaction back with the statement. */
+export function tookTransaction(error: unknown): boolean {
+  return isMolnError(error, 'DATABASE_SQL') && error.details?.['rolledBack'] === true;
+}
+
 /** What `node:sqlite` threw, as ours. Anything else passes. */
 export function fromSqlite(error: unknown): unknown {
   if (isMolnError(error) || !(error instanceof Error)) return error;

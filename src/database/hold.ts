@@ -4,7 +4,7 @@
  */
 import { isMolnError, messageOf } from '../base/errors.ts';
 import type { EncodedEntry } from './entry.ts';
-import { limitMet } from './errors.ts';
+import { limitMet, tookTransaction } from './errors.ts';
 import { PREPARED_MS, TRANSACTION_IDLE_MS, TRANSACTION_TOTAL_MS } from './limits.ts';
 import type { PrimaryTerm } from './primary.ts';
 import type { Outcome, Settled, Share, StripeTransaction } from './stripe-client.ts';
@@ -59,12 +59,19 @@ export class Hold implements StripeTransaction {
     return result;
   }
 
-  /** When it throws, the transaction goes on without that statement, unless SQLite itself has rolled everything back. */
+  /** When it throws, the transaction goes on without that statement, unless SQLite itself has rolled everything back: then it is over, and says so from then on. */
   async runAll(steps: readonly Step[]): Promise<readonly StatementResult[]> {
     const { statementMs } = this.#term;
-    return await this.#busily(async () =>
-      this.#term.inTime(this.#inside((thread) => thread.call('steps', steps, statementMs))),
-    );
+    return await this.#busily(async () => {
+      try {
+        return await this.#term.inTime(
+          this.#inside((thread) => thread.call('steps', steps, statementMs)),
+        );
+      } catch (error) {
+        if (tookTransaction(error)) this.#fail(asError(error));
+        throw error;
+      }
+    });
   }
 
   /** Beside the thread, which would have to be woken, to begin, and to end what it has begun. */

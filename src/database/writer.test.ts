@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { decodeEntry } from './entry.ts';
+import { ROWS_MAX } from './limits.ts';
 import type { Statement } from './statement.ts';
 import { type Outcome, Writer } from './writer.ts';
 
@@ -57,4 +59,21 @@ test('one that comes when the time of its group is used up does nothing', (conte
   const writer = newWriter(context);
   assert.equal(writer.run(inserts(1), { isAlone: false, statementMs: -1 }).kind, 'alone');
   assert.equal(count(writer), 0n);
+});
+
+test('a statement of a transaction that goes on and fails after it has run leaves nothing of itself', (context) => {
+  const writer = newWriter(context);
+  const step = (sql: string, statementMs: number): unknown =>
+    writer.step({ sql }, statementMs).rows;
+  step('INSERT INTO t VALUES (1)', 1000);
+  assert.throws(() => step('INSERT INTO t VALUES (2)', LOOK_MS - 1), /took too long/);
+  assert.throws(() => step('CREATE TABLE late (id INTEGER PRIMARY KEY)', LOOK_MS - 1), /too long/);
+  const many = `INSERT INTO t WITH RECURSIVE c(n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM c LIMIT ${ROWS_MAX + 1}) SELECT n FROM c RETURNING id`;
+  assert.throws(() => step(many, 10_000_000), /returns more than/);
+  step('INSERT INTO t VALUES (3)', 1000);
+  assert.deepEqual(step('SELECT id FROM t', 1000), [[1n], [3n]]);
+  assert.throws(() => step('SELECT * FROM late', 1000), /no such table/);
+  const entry = writer.finish({ epoch: 1, group: new Uint8Array(16), cross: false });
+  assert.ok(entry !== undefined);
+  assert.equal(decodeEntry(entry.header, entry.body).changes, 2);
 });

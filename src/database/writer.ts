@@ -21,7 +21,7 @@ import { summarize } from './changeset.ts';
 import { Connection, type Prepared, tooLong } from './connection.ts';
 import { crashPoint } from './crash-points.ts';
 import { type EncodedEntry, encodeEntry, type EntryKind, type Part } from './entry.ts';
-import { fromSqlite, limitMet, sqlError, transactionTooLarge } from './errors.ts';
+import { fromSqlite, limitMet, sqlError, transactionTooLarge, withTransaction } from './errors.ts';
 import { TRANSACTION_BYTES_MAX, TRANSACTION_ROWS_MAX } from './limits.ts';
 import type { SavepointStep, Statement, StatementResult } from './statement.ts';
 
@@ -146,14 +146,17 @@ export class Writer implements Disposable {
     }
   }
 
-  /** One statement of a transaction that goes on; when it throws, the others stay. */
+  /** One statement of a transaction that goes on; when it throws, the others stay, and nothing of itself: what comes too late or returns too much has run. */
   step(statement: Statement, statementMs: number): StatementResult {
+    this.#connection.own('SAVEPOINT step');
     try {
       const result = this.#statement(statement, { isAlone: true, statementMs });
+      this.#connection.own('RELEASE step');
       this.#transactions = 1;
       return result;
     } catch (error) {
       this.#requireOpen(error);
+      this.#connection.exec('ROLLBACK TO step; RELEASE step');
       throw fromSqlite(error);
     }
   }
@@ -314,14 +317,10 @@ export class Writer implements Disposable {
     const { deeds } = prepared;
     if (deeds.ddl && !isAlone) throw ALONE;
     if (deeds.defersForeignKeys) this.#deferred = true;
-    const result = deeds.ddl
+    if (deeds.writes) this.#isDirty = true;
+    return deeds.ddl
       ? this.#ddl(prepared, statement, statementMs)
       : this.#timed(prepared, statement, statementMs);
-    if (deeds.writes) {
-      this.#isDirty = true;
-      this.#requireFewRows();
-    }
-    return result;
   }
 
   /** What a session saw before the schema changed must not be mixed with what it sees afterwards. */
@@ -344,6 +343,7 @@ export class Writer implements Disposable {
     const deadline = this.#now() + statementMs;
     const result = this.#connection.run(prepared, statement, () => this.#now() > deadline);
     if (this.#now() > deadline) throw tooLong();
+    if (prepared.deeds.writes) this.#requireFewRows();
     return result;
   }
 
@@ -411,7 +411,9 @@ export class Writer implements Disposable {
     if (this.#connection.inTransaction) return;
     this.#closeSession();
     this.#next = undefined;
-    throw new GroupLost('SQLite rolled the group back', { cause: fromSqlite(error) });
+    throw new GroupLost('SQLite rolled the group back', {
+      cause: withTransaction(fromSqlite(error)),
+    });
   }
 
   /** An entry made now would take the place of one that the log has. */

@@ -34,6 +34,8 @@ export interface Binding {
   /** Views and triggers are part of its program. */
   readonly usesView: boolean;
   readonly usesTrigger: boolean;
+  /** By folded name. */
+  readonly triggers: ReadonlySet<string>;
 }
 
 const SCHEMA_TABLES: ReadonlySet<string> = new Set([
@@ -121,7 +123,8 @@ export function bind(catalogue: Catalogue, sql: string, reach?: Reach): Binding 
     else othersMet++;
   }
   const usesView = [...through, ...touched].some((name) => catalogue.views.has(name));
-  const usesTrigger = [...through].some((name) => catalogue.triggers.has(name));
+  const triggers = new Set([...through].filter((name) => catalogue.triggers.has(name)));
+  const usesTrigger = triggers.size > 0;
   const onlyOwn = othersMet === 0 && !usesView && !usesTrigger && !readsSchema;
   return {
     sql,
@@ -141,6 +144,7 @@ export function bind(catalogue: Catalogue, sql: string, reach?: Reach): Binding 
     readsSequence,
     usesView,
     usesTrigger,
+    triggers,
   };
 }
 

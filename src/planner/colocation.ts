@@ -90,7 +90,7 @@ function joinsKeys(term: Expr, items: readonly Item[], a: number, b: number): bo
 }
 
 /** Keys of one kind that are equal hash alike. */
-function kindOf({ affinity }: Pick<Column, 'affinity'>): string {
+export function kindOf({ affinity }: Pick<Column, 'affinity'>): string {
   return affinity === 'text' || affinity === 'blob' ? affinity : 'number';
 }
 

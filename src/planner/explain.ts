@@ -114,10 +114,13 @@ function explainWrite(
       'it calls a function that differs from stripe to stripe',
     );
   }
-  if (write.keyed && foreignKeys) {
+  if (write.fires !== undefined || (write.keyed && foreignKeys)) {
     const wide = whyWide(write, pins.catalogue);
     if (wide !== undefined) return gathered('gathered write', all, binding.sql, wide);
-    const why = 'foreign keys lead to or from the table: rows that they lead to are read too';
+    const why =
+      write.fires === undefined
+        ? 'foreign keys lead to or from the table: rows that they lead to are read too'
+        : 'it fires a trigger: rows that it names are read too';
     return {
       plan: 'narrow write',
       stripes: route,

@@ -79,7 +79,7 @@ function namesTableTwice(node: AstNode, catalogue: Catalogue): boolean {
 }
 
 /** Terms over each item alone that may drop rows of it before the joins are made. */
-function safeTerms(
+export function safeTerms(
   { from, whereClause }: SelectFrom,
   ownerOf: (term: Expr) => number | undefined,
 ): (at: number) => readonly Expr[] {

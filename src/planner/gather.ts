@@ -2,6 +2,7 @@
  * Reads tables, or the part of them that matters, from the stripes into a scratch database, within a budget. What SQLite
  * then says over the scratch is what it would have said over one database.
  */
+import { settleAll } from '../base/settle-all.ts';
 import { isMolnError, MolnError } from '../base/errors.ts';
 import { list, storedColumns, type Table } from './table.ts';
 import type { TableFilter } from './gather-filter.ts';
@@ -120,9 +121,9 @@ export async function gather(fetches: readonly Fetch[], options: GatherOptions):
       wanted.push({ fetch, budget });
     }
   }
-  const jobs = [...perStripe].map(async ([stripe, wanted]) => fetchAll(wanted, stripe, options));
-  const failed = (await Promise.allSettled(jobs)).find((job) => job.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
+  await settleAll(
+    [...perStripe].map(async ([stripe, wanted]) => fetchAll(wanted, stripe, options)),
+  );
 }
 
 interface Wanted {
@@ -143,9 +144,7 @@ async function fetchAll(
   if (together.length > 0 && (await fetchTogether(together, stripe, options))) {
     for (const one of together) rest.delete(one);
   }
-  const jobs = [...rest].map(async (one) => fetchOne(one, stripe, options));
-  const failed = (await Promise.allSettled(jobs)).find((job) => job.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
+  await settleAll([...rest].map(async (one) => fetchOne(one, stripe, options)));
 }
 
 /** False when the stripe refuses the text before its first row: the tables then come one by one. */

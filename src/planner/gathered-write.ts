@@ -2,6 +2,7 @@
  * The write that is always right: the tables are gathered, the original text runs over them in memory with triggers,
  * constraints and foreign keys as the user wrote them, and what has changed is written to the stripes row by row.
  */
+import { settleAll } from '../base/settle-all.ts';
 import type { Binding } from './binding.ts';
 import type { Catalogue } from './catalogue.ts';
 import { feed, fedTables, noteFeeds } from './full-text.ts';
@@ -67,6 +68,8 @@ interface Origin {
 /** Ids that the source gave for this statement. */
 interface GivenBefore {
   readonly given: ReadonlySet<SqlValue> | undefined;
+  /** The table whose rows have theirs already. */
+  readonly filled: Table | undefined;
 }
 
 type Before = ReadonlyMap<Table, Map<string, Origin>>;
@@ -106,10 +109,12 @@ export async function gatheredWrite(
     const sequences = await loadSequences(catalogue, scratch, session);
     const written = runIn(scratch, binding, sql, values, context);
     if (!written.rolledBack) {
-      const areUnseen = only === undefined && areIdsUnseen(binding, context);
+      const areUnseen =
+        (only === undefined || binding.usesTrigger) && areIdsUnseen(binding, context);
       const replaced = await writeBack(before, scratch, areUnseen, {
         ...context,
         given: only?.given,
+        filled: only?.fetches[0]?.table,
       });
       await applySequences(sequences, scratch, session);
       const changes = written.changes + (await feed(scratch.db, feeds, session, binding));
@@ -230,7 +235,12 @@ async function writeBack(
       }
     }
     // Another node may have SQLite's choice in its block, and no stripe would notice.
-    if (areUnseen && table.ridHidden && table.distkey?.name !== table.rid) {
+    if (
+      areUnseen &&
+      table !== context.filled &&
+      table.ridHidden &&
+      table.distkey?.name !== table.rid
+    ) {
       const ids = await sourceIds(table, rows, added, context);
       replaced.set(table, ids);
       added = added.map(([id = null, ...rest]) => [ids.get(id) ?? id, ...rest]);
@@ -245,7 +255,7 @@ async function writeBack(
   }
   // All deletes first: a row may take the place of another, also on another stripe.
   for (const writes of [deletes, inserts]) {
-    await Promise.all(
+    await settleAll(
       [...writes].map(async ([stripe, texts]) => context.session.write(stripe, texts)),
     );
   }

@@ -2,6 +2,7 @@
  * Ids of rows that come without one, where rows lie on several stripes: a source gives them, so that no stripe is asked for the
  * largest. Where all rows of a table are in one place SQLite chooses, as it does for AUTOINCREMENT, whose ids are counted in one place.
  */
+import { settleAll } from '../base/settle-all.ts';
 import { foldName, type Table } from './table.ts';
 import type { IdSource, StripeSession } from './stripes.ts';
 import { quoted } from './syntax.ts';
@@ -84,7 +85,7 @@ export async function largestId(
   stripeCount: number,
 ): Promise<bigint | undefined> {
   const text = `SELECT max(${quoted(table.rid ?? '')}) FROM ${quoted(table.name)}`;
-  const found = await Promise.all(
+  const found = await settleAll(
     Array.from({ length: table.place === 'striped' ? stripeCount : 1 }, async (_, stripe) => {
       let largest: SqlValue = null;
       for await (const batch of session.rows(stripe, text, [])) largest = batch[0]?.[0] ?? null;

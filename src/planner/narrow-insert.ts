@@ -38,7 +38,7 @@ export function narrowInsert(
   options: NarrowOptions,
 ): NarrowInsert | undefined {
   const { table } = shape;
-  if (rows.length === 0 || binding.usesTrigger) return undefined;
+  if (rows.length === 0) return undefined;
   if (!upsertStaysNear(shape, rows, options)) return undefined;
   const terms = new Map<Table, Term[]>([[table, []]]);
   for (const key of table.uniques) {

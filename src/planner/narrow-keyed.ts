@@ -2,6 +2,7 @@
  * An UPDATE or DELETE of some rows that foreign keys have a say in, with the rows that the keys lead to and no others: the parents that are named, and the
  * children of what goes, theirs too where they go with it. The original text then runs over those, see `gatheredWrite`.
  */
+import { settleAll } from '../base/settle-all.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Fetch } from './gather.ts';
 import { fetchText, stripesOf } from './gather.ts';
@@ -104,16 +105,14 @@ class KeyedRows {
     const { session } = this.#context;
     const text = `${fetchText(fetch)} LIMIT ${KEYS_MAX + 1}`;
     // All at once: stripes that are asked together are held in an order that needs no second attempt.
-    const parts = await Promise.allSettled(
+    const parts = await settleAll(
       fetch.stripes.map(async (stripe) => {
         const rows: SqlRow[] = [];
         for await (const some of session.rows(stripe, text, fetch.values ?? [])) rows.push(...some);
         return rows;
       }),
     );
-    const failed = parts.find(({ status }) => status === 'rejected');
-    if (failed?.status === 'rejected') throw failed.reason;
-    const found = parts.flatMap((part) => (part.status === 'fulfilled' ? part.value : []));
+    const found = parts.flat();
     if (found.length > KEYS_MAX) throw new Wide();
     return found;
   }

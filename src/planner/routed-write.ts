@@ -1,4 +1,5 @@
 /** An UPDATE or DELETE that runs on the stripes as it is. */
+import { settleAll } from '../base/settle-all.ts';
 import type { Written } from './gathered-write.ts';
 import { type PinContext, pinned } from './pins.ts';
 import { slotHomes } from '../slots/slots.ts';
@@ -48,8 +49,5 @@ export async function everywhere(
 ): Promise<readonly WriteOutcome[]> {
   const [only] = stripes;
   if (only !== undefined && stripes.length === 1) return await work(only);
-  const settled = await Promise.allSettled(stripes.map(async (stripe) => work(stripe)));
-  const failed = settled.find((one) => one.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
-  return settled.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
+  return (await settleAll(stripes.map(async (stripe) => work(stripe)))).flat();
 }

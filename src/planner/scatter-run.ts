@@ -1,4 +1,5 @@
 /** Runs a scatter plan: the same text on several stripes at once, and SQLite puts the rows together. */
+import { settleAll } from '../base/settle-all.ts';
 import { MemoryDatabase } from '../sqlite/sqlite.ts';
 import { Budget, type GatherBudget } from './gather.ts';
 import { constant, pinned, type PinContext } from './pins.ts';
@@ -81,7 +82,7 @@ export async function scatter(
   const values = pins.values.slice(0, shape.stripeParameters);
   const budget = new Budget(limits);
   const perStripe = async (take: (rows: readonly SqlRow[]) => void): Promise<void> => {
-    const settled = await Promise.allSettled(
+    await settleAll(
       stripes.map(async (stripe) => {
         for await (const rows of session.rows(stripe, text, values)) {
           signal?.throwIfAborted();
@@ -90,8 +91,6 @@ export async function scatter(
         }
       }),
     );
-    const failed = settled.find((one) => one.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
   };
   const { combine } = shape;
   if (combine === undefined) {

@@ -5,6 +5,7 @@
 import type { Binding } from './binding.ts';
 import { type Catalogue, isParent } from './catalogue.ts';
 import { foldName, givenColumns, type Table, type UniqueKey } from './table.ts';
+import { mayDiffer } from './fired-rows.ts';
 import { conjuncts, type Item } from './pins.ts';
 import { CONNECTION_FUNCTIONS, isUnsteady, pushEdits } from './push.ts';
 import {
@@ -19,6 +20,7 @@ import {
   splice,
   type Stmt,
 } from './syntax.ts';
+import { type Firing, firingOf } from './triggers.ts';
 
 export type WriteShape =
   | { readonly kind: 'gather'; readonly why: string }
@@ -46,6 +48,7 @@ export interface RoutedShape {
   readonly unsteady: boolean;
   /** Touches foreign keys when they are on. */
   readonly keyed: boolean;
+  readonly fires?: Firing;
 }
 
 /** An INSERT whose rows are made at the coordinator and put where they belong. */
@@ -69,6 +72,7 @@ export interface InsertShape {
   readonly keyed: boolean;
   /** Why it needs some rows in one place, and cannot go straight to the stripes. */
   readonly narrow: string | undefined;
+  readonly fires?: Firing;
 }
 
 const gathered = (why: string): WriteShape => ({ kind: 'gather', why });
@@ -76,7 +80,7 @@ const gathered = (why: string): WriteShape => ({ kind: 'gather', why });
 export function writeShape(binding: Binding, catalogue: Catalogue): WriteShape {
   const { parsed, writes, written } = binding;
   if (parsed === undefined) return gathered('the text can be read by SQLite only');
-  if (binding.usesTrigger) return gathered('it fires a trigger');
+  if (binding.usesTrigger) return firedShape(binding, parsed.node, catalogue);
   const table = writes.size === 1 && written.length === 1 ? written[0] : targetOf(binding);
   if (table?.schema === 'temp') return temporaryShape(binding, parsed.node, table, catalogue);
   if (binding.usesView || binding.shadowed) return gathered('it uses a view');
@@ -90,6 +94,28 @@ export function writeShape(binding: Binding, catalogue: Catalogue): WriteShape {
     return routedShape(binding, node, table, catalogue);
   }
   return gathered('it is no INSERT, UPDATE or DELETE');
+}
+
+/** As without its triggers, with the rows that those need. */
+function firedShape(binding: Binding, node: Stmt, catalogue: Catalogue): WriteShape {
+  if (binding.usesView || binding.shadowed) return gathered('it fires a trigger, and uses a view');
+  if (node.type !== 'InsertStmt' && node.type !== 'UpdateStmt' && node.type !== 'DeleteStmt')
+    return gathered('it is no INSERT, UPDATE or DELETE');
+  const table = catalogue.tables.get(foldName(node.tblName.objName.text));
+  if (table === undefined) return gathered('it fires a trigger of a view');
+  if ([...binding.functions].some((one) => CONNECTION_FUNCTIONS.has(one)))
+    return gathered('it asks for changes() or last_insert_rowid()');
+  const fires = firingOf(binding, node, table, catalogue);
+  if (typeof fires === 'string') return gathered(fires);
+  const own = { ...binding, usesTrigger: false };
+  if (node.type === 'InsertStmt') {
+    const shape = insertShape(own, node, table, catalogue);
+    return shape.kind === 'insert' ? { ...shape, narrow: 'it fires a trigger', fires } : shape;
+  }
+  const shape = routedShape(own, node, table, catalogue);
+  return shape.kind === 'routed'
+    ? { ...shape, unsteady: mayDiffer(node.whereClause), fires }
+    : shape;
 }
 
 /** Of an UPDATE or DELETE that writes other tables too: without triggers, that is what foreign keys do. */

@@ -2,6 +2,7 @@
 import { isMolnError } from '../base/errors.ts';
 import { sqliteResultCode } from '../sqlite/sqlite.ts';
 import { type Binding, bind } from './binding.ts';
+import { firedChange, firedInsert } from './fired-write.ts';
 import { gatheredWrite, type WriteContext, type Written } from './gathered-write.ts';
 import { ID_ATTEMPTS_MAX, idsFor, isIdInUse, raiseIds, withGivenIds } from './given-ids.ts';
 import { narrowInsert } from './narrow-insert.ts';
@@ -132,6 +133,11 @@ async function onStripes(
   if (shape.kind === 'routed') {
     const route = routeOf(shape, pins);
     if (route === undefined) return undefined;
+    if (shape.fires !== undefined) {
+      const fired = await firedChange(shape, route, { ...context, tables: binding.tables });
+      if (fired === undefined) return undefined;
+      return await gatheredWrite(binding, context.text, pins.values, context, fired);
+    }
     if (shape.keyed && foreignKeys) {
       const narrow = await narrowKeyed(shape, route, context);
       if (narrow === undefined) return undefined;
@@ -158,11 +164,12 @@ async function onStripes(
     if (written !== UNFIT) return written;
   }
   const filled = await withGivenIds(shape, rows, ids);
-  const narrow = narrowInsert(binding, filled, {
+  const alone = narrowInsert(binding, filled, {
     catalogue: context.catalogue,
     pins,
     foreignKeys,
   });
+  const narrow = alone && firedInsert(alone, filled, { ...context, tables: binding.tables });
   if (narrow === undefined) return undefined;
   // A conflict that is found here is SQLite's own answer: nothing to try again.
   spread.stripes = 0;

@@ -9,8 +9,9 @@ import { sqliteFailure } from '../planner/planner.ts';
 /** An error of a stripe as the planner expects it. Anything that SQLite did not say passes. */
 export function fromStripe(error: unknown): unknown {
   if (!isMolnError(error, 'DATABASE_SQL')) return error;
-  const code = error.details?.['resultCode'];
-  return sqliteFailure(error.message, typeof code === 'number' ? code : 1);
+  const { resultCode, rolledBack } = error.details ?? {};
+  const failure = sqliteFailure(error.message, typeof resultCode === 'number' ? resultCode : 1);
+  return rolledBack === true ? Object.assign(failure, { rolledBack }) : failure;
 }
 
 /** What the client is told: SQLite's code and words where they are SQLite's, ours where they are ours. */
@@ -88,6 +89,7 @@ const LOST_LIMITS: ReadonlySet<unknown> = new Set([
 
 /** The transaction is gone, whatever statement said so. */
 export function endsTransaction(error: unknown): boolean {
+  if (error instanceof Error && 'rolledBack' in error) return true;
   if (!isMolnError(error)) return false;
   if (error.code === 'DATABASE_LIMIT') return LOST_LIMITS.has(error.details?.['limit']);
   return LOST.has(error.code);

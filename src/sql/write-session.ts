@@ -2,6 +2,7 @@
  * One transaction that may write, for the planner: a hold on each stripe that it touches, taken when it is first touched, and one
  * commit over all. What it only reads it holds too, so that what it saw is still so when it commits.
  */
+import { settleAll } from '../base/settle-all.ts';
 import type { Clock } from '../base/time.ts';
 import {
   type SavepointStep,
@@ -132,7 +133,8 @@ export class WriteSession implements StripeSession {
     try {
       return await this.#run(stripe, statements);
     } catch {
-      await this.rollbackTo(TOGETHER);
+      // If the transaction is gone, the next statement says why.
+      await Promise.allSettled([this.rollbackTo(TOGETHER)]);
       return undefined;
     } finally {
       await this.release(TOGETHER);
@@ -141,7 +143,7 @@ export class WriteSession implements StripeSession {
 
   async alter({ texts, catalogue, schemaVersion }: SchemaChange): Promise<void> {
     const { slots, stripeVersion } = this.#planned;
-    await Promise.all(
+    await settleAll(
       Array.from({ length: slots.count }, async (_, stripe) =>
         this.#run(stripe, [
           ...texts.map((sql) => ({ sql })),
@@ -180,7 +182,7 @@ export class WriteSession implements StripeSession {
     this.#changed = this.#savepoints[at]?.changed;
     this.#savepoints.length = at + 1;
     this.#tell({ savepoint: 'rollBack', name });
-    await Promise.all([...this.#ran].map(async (stripe) => this.#run(stripe, [])));
+    await settleAll([...this.#ran].map(async (stripe) => this.#run(stripe, [])));
   }
 
   /** A statement begins: stripes that it does not touch are not left alone for so long that they end the transaction. */

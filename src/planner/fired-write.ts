@@ -1,0 +1,151 @@
+/** A statement that fires triggers, with the rows that it and they need, and no others. The original text then runs over those, see `gatheredWrite`. */
+import { settleAll } from '../base/settle-all.ts';
+import { type FiredOptions, firedFetches, firesFar, type FiringRow, kept } from './fired-rows.ts';
+import { type Fetch, fetchText } from './gather.ts';
+import type { Narrowed } from './gathered-write.ts';
+import type { GivenIds } from './given-ids.ts';
+import type { NarrowInsert } from './narrow-insert.ts';
+import { KEYS_MAX, whyWide } from './narrow-keyed.ts';
+import { constant } from './pins.ts';
+import type { StripeSession } from './stripes.ts';
+import { type AstNode, cut, numbersIn, walk } from './syntax.ts';
+import { foldName, storedColumns, type Table } from './table.ts';
+import type { SqlRow, SqlValue } from './values.ts';
+import { type InsertShape, replaces, type RoutedShape } from './write-plan.ts';
+
+export type FiredContext = Omit<FiredOptions, 'replaces'> & {
+  readonly session: StripeSession;
+  /** All that the statement and its triggers meet. */
+  readonly tables: readonly Table[];
+};
+
+/** Undefined when it has to be gathered. */
+export function firedInsert(
+  narrow: NarrowInsert,
+  { rows, shape }: GivenIds,
+  context: FiredContext,
+): NarrowInsert | undefined {
+  const { fires: firing, node, table } = shape;
+  if (firing === undefined) return narrow;
+  const options = { ...context, replaces: replaces(node, table) };
+  if (firesFar(firing, options)) return undefined;
+  const fetches = firedFetches(
+    narrow.fetches,
+    {
+      firing,
+      rows: rows.map((row) => ({ old: NOTHING, new: newOf(shape, row, options) })),
+      table,
+      tables: without(context.tables, node),
+      event: 'insert',
+    },
+    options,
+  );
+  return { ...narrow, fetches };
+}
+
+const NOTHING: FiringRow['old'] = new Map();
+
+/** What only the source of its rows meets has been read. */
+function without(tables: readonly Table[], node: AstNode): readonly Table[] {
+  const sources = new Set<string>();
+  walk(node, (one) => {
+    if (one.type === 'TableSelectTable') sources.add(foldName(one.tblName.objName.text));
+  });
+  return tables.filter(({ name }) => !sources.has(foldName(name)));
+}
+
+function newOf(shape: InsertShape, row: SqlRow, options: FiredOptions): FiringRow['new'] {
+  const { columns, table } = shape;
+  const values = new Map<string, SqlValue | undefined>();
+  const at = columns.findIndex(
+    (name) => foldName(name) === foldName((table.ridHidden ? table.rowidName : table.rid) ?? ''),
+  );
+  // Without one SQLite chooses.
+  const id = row[at] ?? undefined;
+  for (const word of ['rowid', '_rowid_', 'oid']) values.set(word, id);
+  for (const column of table.columns) {
+    const given = columns.findIndex((name) => foldName(name) === foldName(column.name));
+    const value = given < 0 ? null : (row[given] ?? null);
+    const isOpen =
+      column.generated ||
+      (given < 0 && column.fallback !== null) ||
+      (value === null && (column.name === table.rid || (column.notNull && options.replaces)));
+    values.set(foldName(column.name), isOpen ? undefined : kept(value, column, options.pins));
+  }
+  return values;
+}
+
+/** The same of an UPDATE or DELETE. */
+export async function firedChange(
+  shape: RoutedShape,
+  route: readonly number[],
+  context: FiredContext,
+): Promise<Narrowed | undefined> {
+  const { fires: firing, keyed, node, table } = shape;
+  const options = { ...context, replaces: false };
+  if (firing === undefined || node === undefined || firesFar(firing, options)) return undefined;
+  if (whyWide(shape, context.catalogue) !== undefined || (keyed && context.foreignKeys))
+    return undefined;
+  const { parameters, sql, values } = context.pins;
+  const span = node.whereClause?.span;
+  const numbers = span === undefined ? [] : numbersIn(span, parameters);
+  const fetch: Fetch = {
+    table,
+    stripes: table.place === 'striped' ? route : [0],
+    alias: node.tblName.alias?.text ?? node.tblName.objName.text,
+    where: span === undefined ? '' : cut(sql, span, parameters.edits),
+    values: values.slice(0, Math.max(0, ...numbers)),
+  };
+  const found = await rowsOf(fetch, context.session);
+  if (found.length > (firing.touchesOwn ? 1 : KEYS_MAX)) return undefined;
+  const rows = found.map((row): FiringRow => {
+    const old = oldOf(table, row);
+    return {
+      old,
+      new: node.type === 'DeleteStmt' ? NOTHING : changedOf(node, table, old, context),
+    };
+  });
+  const event = node.type === 'DeleteStmt' ? 'delete' : 'update';
+  const of = { firing, rows, table, tables: context.tables, event } as const;
+  return { fetches: firedFetches([fetch], of, options), given: new Set() };
+}
+
+async function rowsOf(fetch: Fetch, session: StripeSession): Promise<readonly SqlRow[]> {
+  const text = `${fetchText(fetch)} LIMIT ${KEYS_MAX + 1}`;
+  const parts = await settleAll(
+    fetch.stripes.map(async (stripe) => {
+      const rows: SqlRow[] = [];
+      for await (const some of session.rows(stripe, text, fetch.values ?? [])) rows.push(...some);
+      return rows;
+    }),
+  );
+  return parts.flat();
+}
+
+function oldOf(table: Table, row: SqlRow): FiringRow['old'] {
+  const values = new Map<string, SqlValue | undefined>();
+  const names = storedColumns(table);
+  const id = table.rid === undefined ? undefined : row[names.indexOf(table.rid)];
+  for (const word of ['rowid', '_rowid_', 'oid']) values.set(word, id);
+  for (const [at, name] of names.entries())
+    if (table.columnsByName.has(foldName(name))) values.set(foldName(name), row[at]);
+  return values;
+}
+
+function changedOf(
+  { sets }: Extract<NonNullable<RoutedShape['node']>, { type: 'UpdateStmt' }>,
+  table: Table,
+  old: FiringRow['old'],
+  { pins }: FiredContext,
+): FiringRow['new'] {
+  const values = new Map(old);
+  for (const { colNames, expr } of sets) {
+    const value = colNames.length === 1 ? constant(expr, pins) : undefined;
+    for (const { text } of colNames) {
+      const column = table.columnsByName.get(foldName(text));
+      const isOpen = value === undefined || column === undefined;
+      values.set(foldName(text), isOpen ? undefined : kept(value, column, pins));
+    }
+  }
+  return values;
+}

@@ -1,0 +1,199 @@
+/** Triggers whose rows their texts name: as one SQLite has them, and with no more rows than that. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MemoryStripes } from '../testing/memory-stripes.ts';
+import { Planner } from '../src/planner/planner.ts';
+import { PlannerPair } from '../testing/planner-pair.ts';
+import { randomSeed } from '../testing/seeded.ts';
+import { tellTriggers } from '../testing/trigger-story.ts';
+
+const FIXED_STORIES = 40;
+const NEW_STORIES = 20;
+
+test('statements that fire triggers leave what SQLite leaves, on any number of stripes', async (t) => {
+  const first = randomSeed();
+  t.diagnostic(`new stories begin at seed ${first}`);
+  let named = 0;
+  for (let seed = 1; seed <= FIXED_STORIES; seed++) named += await tellTriggers(seed, 12);
+  for (let at = 0; at < NEW_STORIES; at++) named += await tellTriggers(first + at, 12);
+  assert.ok(named > 100, `${named} statements named their rows: the stories have lost their aim`);
+});
+
+/** Where a row that no key names has a say: what fires, after tables `t` and `u` of five rows; `t` has 1 to 5, too. */
+const EDGES: readonly (readonly [why: string, t: string, u: string, body: string, sql: string])[] =
+  [
+    [
+      'text is compared as a number',
+      'x INTEGER',
+      'c TEXT',
+      'UPDATE u SET v = 9 WHERE c = NEW.x',
+      'INSERT INTO t VALUES (9, 3)',
+    ],
+    [
+      'the left side collates',
+      'x TEXT COLLATE NOCASE',
+      'c TEXT',
+      'UPDATE u SET v = 9 WHERE NEW.x = c',
+      "INSERT INTO t VALUES (9, 'A')",
+    ],
+    [
+      'the newest row goes',
+      'x',
+      'c',
+      'DELETE FROM u WHERE id = NEW.x; INSERT INTO u(v) VALUES (NEW.id)',
+      'INSERT INTO t VALUES (9, 5)',
+    ],
+    [
+      'another row has the key',
+      'x',
+      'c UNIQUE',
+      'UPDATE OR IGNORE u SET c = 2 WHERE id = NEW.x',
+      'INSERT INTO t VALUES (9, 5)',
+    ],
+    [
+      'a row is put in with a key that is computed',
+      'x',
+      'c UNIQUE',
+      'INSERT OR IGNORE INTO u(c) VALUES (NEW.x + 1)',
+      'INSERT INTO t VALUES (9, 1)',
+    ],
+    [
+      'what it looks for is computed',
+      'x',
+      'c',
+      'UPDATE u SET v = 9 WHERE id = NEW.x',
+      'UPDATE t SET x = x + 1 WHERE id = 2',
+    ],
+    [
+      'what it looks for is a default',
+      'x DEFAULT 3',
+      'c',
+      'UPDATE u SET v = 9 WHERE id = NEW.x',
+      'INSERT INTO t(id) VALUES (9)',
+    ],
+    [
+      'what it looks for is not the row itself',
+      'x',
+      'c',
+      'UPDATE u SET v = 9 WHERE id = (SELECT max(id) FROM u)',
+      'INSERT INTO t VALUES (9, 1)',
+    ],
+    [
+      'it asks for rows that there are not',
+      'x',
+      'c',
+      "SELECT RAISE(ABORT, 'none') WHERE 3 NOT IN (SELECT c FROM u)",
+      'INSERT INTO t VALUES (9, 1)',
+    ],
+    [
+      'it looks beside a LEFT JOIN',
+      'x',
+      'c',
+      'UPDATE u SET v = (SELECT count(*) FROM u y LEFT JOIN t z ON z.id = NEW.x) WHERE id = NEW.x',
+      'INSERT INTO t VALUES (9, 2)',
+    ],
+    [
+      'the text says REPLACE',
+      'x',
+      'c UNIQUE',
+      'INSERT INTO u(c, v) VALUES (2, NEW.x)',
+      'INSERT OR REPLACE INTO t VALUES (2, 1)',
+    ],
+    [
+      'rows of its own table follow from one another',
+      'x',
+      'c',
+      'UPDATE t SET x = id + 1 WHERE id = NEW.x',
+      'UPDATE t SET x = x WHERE id > 1',
+    ],
+    [
+      'a table is called new',
+      'x',
+      'c',
+      'UPDATE u SET v = (SELECT count(*) FROM t AS new WHERE new.x = id) WHERE id = 3',
+      'INSERT INTO t VALUES (9, 1)',
+    ],
+    [
+      'a rowid that SQLite chooses',
+      'x',
+      'c',
+      'UPDATE u SET v = 9 WHERE id + 1 = NEW.id',
+      'INSERT INTO t(x) VALUES (1)',
+    ],
+  ];
+
+test('what triggers do to rows that no key names', async () => {
+  for (const clauses of [
+    [' ', ' '],
+    [' /* moln: distribute by x */', ' /* moln: distribute by c */'],
+  ]) {
+    for (const [why, t, u, body, sql] of EDGES) {
+      using pair = new PlannerPair([1, 3, 8]);
+      const event = sql.split(' ')[0];
+      for (const text of [
+        `CREATE TABLE t(id INTEGER PRIMARY KEY, ${t})${clauses[0]}`,
+        `CREATE TABLE u(id INTEGER PRIMARY KEY, ${u}, v)${clauses[1]}`,
+        "INSERT INTO t SELECT value, value FROM json_each('[1,2,3,4,5]')",
+        "INSERT INTO u VALUES (1, '01', 1), (2, 2, 2), (3, '03', 3), (4, 'a', 4), (5, 'b', 5)",
+        `CREATE TRIGGER tr AFTER ${event} ON t BEGIN ${body}; END`,
+        sql,
+        'SELECT * FROM t',
+        'SELECT * FROM u',
+      ])
+        await pair.ask(text).catch((error: unknown) => assert.fail(`${why}: ${String(error)}`));
+    }
+  }
+});
+
+test('tables beyond what may be gathered take rows that fire triggers', async () => {
+  for (const count of [1, 4]) {
+    using stripes = new MemoryStripes(count);
+    using planner = new Planner(stripes, { budget: { rowsMax: 50, bytesMax: 1e6 } });
+    const connection = planner.connect();
+    for (const sql of [
+      'CREATE TABLE orders(id INTEGER PRIMARY KEY, total INTEGER, changed TEXT)',
+      'CREATE TABLE lines(id INTEGER PRIMARY KEY, o INTEGER, amount INTEGER)',
+      'CREATE INDEX lines_o ON lines(o)',
+      'CREATE TABLE log(id INTEGER PRIMARY KEY, what TEXT, o INTEGER)',
+    ])
+      await connection.execute(sql);
+    for (let at = 1; at <= 200; at++) {
+      await connection.execute('INSERT INTO orders VALUES (?, 0, NULL)', [BigInt(at)]);
+      await connection.execute('INSERT INTO lines VALUES (?, ?, 1)', [BigInt(at), BigInt(at)]);
+      await connection.execute("INSERT INTO log VALUES (?, 'old', 0)", [BigInt(at)]);
+    }
+    for (const sql of [
+      `CREATE TRIGGER added AFTER INSERT ON lines BEGIN
+        UPDATE orders SET total = (SELECT sum(amount) FROM lines WHERE o = NEW.o) WHERE id = NEW.o;
+        INSERT INTO log(what, o) VALUES ('added', NEW.o);
+      END`,
+      `CREATE TRIGGER touched AFTER UPDATE ON orders BEGIN
+        UPDATE orders SET changed = datetime('now') WHERE id = NEW.id;
+      END`,
+      'CREATE TRIGGER gone AFTER DELETE ON orders BEGIN DELETE FROM lines WHERE o = OLD.id; END',
+    ])
+      await connection.execute(sql);
+    await connection.execute('DROP TRIGGER touched');
+    await connection.execute('INSERT INTO lines(o, amount) VALUES (7, 10), (8, 20)');
+    await connection.execute('DELETE FROM orders WHERE id = 9');
+    await connection.execute(
+      "CREATE TRIGGER touched AFTER UPDATE ON orders BEGIN UPDATE orders SET changed = datetime('now') WHERE id = NEW.id; END",
+    );
+    await connection.execute('UPDATE orders SET total = 5 WHERE id = 10');
+    const { rows } = await connection.execute(
+      'SELECT id, total, changed IS NULL FROM orders WHERE id IN (7, 8, 9, 10) ORDER BY id',
+    );
+    assert.deepEqual(rows, [
+      [7n, 11n, 1n],
+      [8n, 21n, 1n],
+      [10n, 5n, 0n],
+    ]);
+    for (const [table, count] of [
+      ['lines', 201n],
+      ['log', 202n],
+    ] as const) {
+      const all = await connection.execute(`SELECT count(*) FROM ${table}`);
+      assert.deepEqual(all.rows, [[count]]);
+    }
+  }
+});
