@@ -107,3 +107,22 @@ test('nothing is looked at after a request that was to be the last', async () =>
   assert.equal(pair.asked.length, 1);
   assert.match(pair.received, /^HTTP\/1\.1 200 [^]*ok$/);
 });
+
+test('it is ended when nothing was asked between two sweeps, and not while an answer is awaited', async () => {
+  const slow = Promise.withResolvers<HranaAnswer>();
+  const answers = [Promise.resolve(OK), slow.promise];
+  await using pair = await Pair.open(() => answers.shift() ?? Promise.reject(new Error('a third')));
+  pair.connection.sweep();
+  pair.client.write(REQUEST);
+  await until('the first is answered', () => pair.received.endsWith('ok'));
+  pair.connection.sweep();
+  pair.client.write(REQUEST);
+  await until('the second is asked', () => pair.asked.length === 2);
+  for (let sweeps = 0; sweeps < 5; sweeps++) pair.connection.sweep();
+  slow.resolve(OK);
+  await until('the second is answered', () => /ok.*ok$/s.test(pair.received));
+  pair.connection.sweep();
+  assert.equal(pair.near.destroyed, false);
+  pair.connection.sweep();
+  await until('it is ended', () => pair.near.destroyed);
+});

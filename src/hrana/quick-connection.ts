@@ -38,7 +38,6 @@ export class QuickConnection {
   #target: string | undefined;
   /** Of the request that is being answered. */
   #client: HttpClient | undefined;
-  #wasQuiet = false;
 
   constructor(options: QuickConnectionOptions) {
     this.#options = options;
@@ -58,12 +57,9 @@ export class QuickConnection {
     this.#connection.start();
   }
 
-  /** To be called every `keepAliveMs`: ends a connection that has been quiet since the last time. Who is slow with a request goes to node:http, which has times for that. */
+  /** To be called every `keepAliveMs`. */
   sweep(): void {
-    if (this.#connection.isBusy || this.#connection.isEnding) return;
-    if (this.#connection.isWaiting) this.#connection.handOver();
-    else if (this.#wasQuiet) this.#connection.end();
-    this.#wasQuiet = true;
+    this.#connection.sweep();
   }
 
   /** Now, or when its request is answered. */
@@ -76,7 +72,6 @@ export class QuickConnection {
     const path = request.head.target;
     const authorization = request.field('authorization');
     if (authorization === null || !this.#isQuick(path)) return false;
-    this.#wasQuiet = false;
     const body = Buffer.from(bytes.subarray(request.bodyStart, request.end));
     const client = new HttpClient();
     this.#client = client;
@@ -112,7 +107,6 @@ export class QuickConnection {
 
   #finished(): void {
     this.#client = undefined;
-    this.#wasQuiet = false;
     this.#connection.answered();
   }
 

@@ -42,6 +42,8 @@ export class RequestConnection<R extends RequestLook> {
   #isOver = false;
   /** Ends when nothing is under way any more; nothing more is looked at. */
   #isEnding = false;
+  /** Since the last sweep. */
+  #wasQuiet = false;
   #release: (() => void) | undefined;
   /** As node:http has it: whoever sends nothing more has left. A client that was killed says no more than that, and its statement has to end. */
   readonly #onEnd = (): void => {
@@ -83,6 +85,17 @@ export class RequestConnection<R extends RequestLook> {
     this.#release = takeReads(this.#socket, (buffer, size) => this.#take(buffer, size));
   }
 
+  /**
+   * To be called at equal times: ends it when it was quiet meanwhile. Who is slow with a request goes to the other server, which has times for that.
+   * A request that is being answered is let be, however long that takes.
+   */
+  sweep(): void {
+    if (this.#isBusy || this.#isEnding) return;
+    if (this.isWaiting) this.handOver();
+    else if (this.#wasQuiet) this.end();
+    this.#wasQuiet = true;
+  }
+
   /** Ends now, or when its request is answered. */
   end(): void {
     this.#isEnding = true;
@@ -92,6 +105,7 @@ export class RequestConnection<R extends RequestLook> {
   /** The request that was taken has its answer: the next one's turn. */
   answered(): void {
     this.#isBusy = false;
+    this.#wasQuiet = false;
     if (this.#isOver) return;
     if (this.#isEnding) {
       this.#socket.destroySoon();

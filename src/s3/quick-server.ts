@@ -78,7 +78,6 @@ class QuickConnection {
   readonly #socket: Socket;
   readonly #options: QuickServerOptions;
   readonly #connection: RequestConnection<WholeRequest>;
-  #wasQuiet = false;
 
   constructor(
     socket: Socket,
@@ -99,12 +98,9 @@ class QuickConnection {
     this.#connection.start();
   }
 
-  /** To be called at equal times: ends a connection that was quiet meanwhile. Who is slow with a request goes to node:http, which has times for that. */
+  /** To be called at equal times. */
   sweep(): void {
-    if (this.#connection.isBusy || this.#connection.isEnding) return;
-    if (this.#connection.isWaiting) this.#connection.handOver();
-    else if (this.#wasQuiet) this.#connection.end();
-    this.#wasQuiet = true;
+    this.#connection.sweep();
   }
 
   /** Now, or when its request is answered. */
@@ -120,7 +116,6 @@ class QuickConnection {
   #take(request: WholeRequest, bytes: Buffer): boolean {
     const headers = headersOf(request.head);
     if (headers === undefined) return false;
-    this.#wasQuiet = false;
     const { method, target } = request.head;
     const body = Buffer.from(bytes.subarray(request.bodyStart, request.end));
     void this.#options.serve({
@@ -152,7 +147,6 @@ class QuickConnection {
     else this.#writeWhole(head, method === 'HEAD' ? undefined : bytes);
     // Who asks on and reads nothing is not answered without end.
     if (this.#connection.writer.blocked) await this.#drained();
-    this.#wasQuiet = false;
     this.#connection.answered();
   }
 
