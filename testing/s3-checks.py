@@ -1107,6 +1107,15 @@ def documents_with_more_in_them():
         status, text = signed('PUT', f'/{name}/k?tagging', body=f'<Tagging>{inside}</Tagging>'.encode())
         assert (status, b'<Code>MalformedXML<' in text) == (400, True), (inside, text)
     assert main.get_object_tagging(Bucket=name, Key='k')['TagSet'] == [{'Key': 'a', 'Value': 'b'}]
+    rule = lambda inside, tests: f'<Rule><Status>Enabled</Status><Filter>{tests}</Filter>{inside}</Rule>'
+    expires = '<Expiration><Days>1</Days></Expiration>'
+    for query, inside in [('lifecycle', rule(expires, '<Foo>a</Foo>')), ('lifecycle', rule(expires, '<And><Prefix>a</Prefix><Foo>a</Foo></And>')),
+                          ('lifecycle', rule(expires, '<And><Prefix>a</Prefix><Prefix>b</Prefix></And>')), ('lifecycle', rule(expires + '<Foo/>', '')),
+                          ('lifecycle', rule(expires * 2, '')), ('lifecycle', rule('<Expiration><Days>1</Days><Foo/></Expiration>', '')),
+                          ('lifecycle', rule(expires, '') + '<Foo/>'), ('publicAccessBlock', '<BlockPublicAcl>true</BlockPublicAcl>')]:
+        root = {'lifecycle': 'LifecycleConfiguration', 'publicAccessBlock': 'PublicAccessBlockConfiguration'}[query]
+        status, text = signed('PUT', f'/{name}?{query}', body=f'<{root}>{inside}</{root}>'.encode())
+        assert (status, b'<Code>MalformedXML<' in text) == (400, True), (inside, text)
     started = main.create_multipart_upload(Bucket=name, Key='m')['UploadId']
     tag = main.upload_part(Bucket=name, Key='m', UploadId=started, PartNumber=1, Body=b'x')['ETag']
     part = f'<PartNumber>1</PartNumber><ETag>{tag}</ETag>'
