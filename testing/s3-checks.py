@@ -938,7 +938,7 @@ def what_is_wrong():
     assert main.get_bucket_tagging(Bucket=f'{name}-t')['TagSet'] == [{'Key': 'a', 'Value': 'b'}]
     put(name, 'k')
     assert b'InvalidArgument' in signed('PUT', f'/{name}/c', {'x-amz-copy-source': f'/{name}/k?versionId='})[1]
-    assert b'UserKeyMustBeSpecified' in signed('POST', f'/{name}?delete', body=b'<Delete><Object><Key></Key></Object></Delete>')[1]
+    assert b'UserKeyMustBeSpecified' in delete_list(name, '<Object><Key></Key></Object>')[1]
     assert b'InvalidArgument' in signed('PUT', f'/{name}/k', {'x-amz-tagging': 'a=b&a=c'})[1]
     assert b'InvalidTag' in signed('PUT', f'/{name}/k', {'x-amz-tagging': 'a=b*'})[1]
     assert b'MissingSecurityHeader' in signed('PUT', f'/{name}/k?acl')[1]
@@ -973,7 +973,7 @@ def newer_refusals():
     long = 'k' * 1025
     for method in ['GET', 'PUT', 'DELETE']:
         assert say(method, f'/{long}') == (400, 'KeyTooLongError'), method
-    assert b'KeyTooLongError' in signed('POST', f'{at}?delete', body=f'<Delete><Object><Key>{long}</Key></Object></Delete>'.encode())[1]
+    assert b'KeyTooLongError' in delete_list(at[1:], f'<Object><Key>{long}</Key></Object>')[1]
     assert say('DELETE', '/k?versionId=%00') == (400, 'InvalidArgument')
     for bad in ['zone--x-s3', 'amzn-s3-demo-mine', 'some.mrap', 'some--table-s3']:
         assert b'InvalidBucketName' in signed('PUT', f'/{bad}')[1], bad
@@ -1076,6 +1076,55 @@ def wrong_documents():
                       ('InvalidRequest', site({'HostName': 'a'}, Condition={'HttpErrorCodeReturnedEquals': '200'})),
                       ('MalformedXML', site({}))]:
         refused(code, 400, main.put_bucket_website, Bucket=name, WebsiteConfiguration=one)
+
+
+def delete_list(name, inside, fields=None):
+    body = f'<Delete>{inside}</Delete>'.encode()
+    summed = {'Content-MD5': base64.b64encode(hashlib.md5(body).digest()).decode()}
+    return signed('POST', f'/{name}?delete', summed if fields is None else fields, body)
+
+
+@check
+def documents_with_more_in_them():
+    name = bucket()
+    put(name, 'k')
+    wanted = '<Object><Key>k</Key></Object>'
+    for inside in ['<Object><Key>k</Key><Key>l</Key></Object>', '<Object><Key>k</Key><Foo/></Object>', f'{wanted}<Foo/>', f'<Quiet>maybe</Quiet>{wanted}',
+                   f'text{wanted}', '<Object><VersionId>1</VersionId></Object>', '']:
+        status, text = delete_list(name, inside)
+        assert (status, b'<Code>MalformedXML<' in text) == (400, True), (inside, text)
+    for code, fields in [(b'InvalidRequest', {}), (b'BadDigest', {'Content-MD5': base64.b64encode(bytes(16)).decode()}), (b'InvalidDigest', {'Content-MD5': 'x'})]:
+        status, text = delete_list(name, wanted, fields)
+        assert (status, code in text) == (400, True), text
+    summed = {'x-amz-checksum-crc32': base64.b64encode(zlib.crc32(f'<Delete>{wanted}</Delete>'.encode()).to_bytes(4, 'big')).decode()}
+    assert main.get_object(Bucket=name, Key='k')['Body'].read() == b'k'
+    assert delete_list(name, wanted, summed)[0] == 200
+    refused('NoSuchKey', 404, main.get_object, Bucket=name, Key='k')
+    put(name, 'k')
+    main.put_object_tagging(Bucket=name, Key='k', Tagging={'TagSet': [{'Key': 'a', 'Value': 'b'}]})
+    tag = '<Tag><Key>c</Key><Value>d</Value></Tag>'
+    for inside in ['<TagSet><Foo/></TagSet>', f'<TagSet>{tag}</TagSet><TagSet/>', f'<TagSet>{tag}</TagSet><Foo/>', '<TagSet><Tag><Key>c</Key><Value>d</Value><Foo/></Tag></TagSet>']:
+        status, text = signed('PUT', f'/{name}/k?tagging', body=f'<Tagging>{inside}</Tagging>'.encode())
+        assert (status, b'<Code>MalformedXML<' in text) == (400, True), (inside, text)
+    assert main.get_object_tagging(Bucket=name, Key='k')['TagSet'] == [{'Key': 'a', 'Value': 'b'}]
+    rule = lambda inside, tests: f'<Rule><Status>Enabled</Status><Filter>{tests}</Filter>{inside}</Rule>'
+    expires = '<Expiration><Days>1</Days></Expiration>'
+    for query, inside in [('lifecycle', rule(expires, '<Foo>a</Foo>')), ('lifecycle', rule(expires, '<And><Prefix>a</Prefix><Foo>a</Foo></And>')),
+                          ('lifecycle', rule(expires, '<And><Prefix>a</Prefix><Prefix>b</Prefix></And>')), ('lifecycle', rule(expires + '<Foo/>', '')),
+                          ('lifecycle', rule(expires * 2, '')), ('lifecycle', rule('<Expiration><Days>1</Days><Foo/></Expiration>', '')),
+                          ('lifecycle', rule(expires, '') + '<Foo/>'), ('publicAccessBlock', '<BlockPublicAcl>true</BlockPublicAcl>')]:
+        root = {'lifecycle': 'LifecycleConfiguration', 'publicAccessBlock': 'PublicAccessBlockConfiguration'}[query]
+        status, text = signed('PUT', f'/{name}?{query}', body=f'<{root}>{inside}</{root}>'.encode())
+        assert (status, b'<Code>MalformedXML<' in text) == (400, True), (inside, text)
+    started = main.create_multipart_upload(Bucket=name, Key='m')['UploadId']
+    tag = main.upload_part(Bucket=name, Key='m', UploadId=started, PartNumber=1, Body=b'x')['ETag']
+    part = f'<PartNumber>1</PartNumber><ETag>{tag}</ETag>'
+    for inside in [f'<Part>{part}<Foo/></Part>', f'<Part>{part}</Part><Foo/>', f'<Part>{part}<ETag>{tag}</ETag></Part>']:
+        status, text = signed('POST', f'/{name}/m?uploadId={started}', body=f'<CompleteMultipartUpload>{inside}</CompleteMultipartUpload>'.encode())
+        assert (status, b'<Code>MalformedXML<' in text) == (400, True), (inside, text)
+    status, text = signed('PUT', f'/{name}/m?partNumber=1', body=b'x')
+    assert (status, b'<Code>InvalidArgument<' in text) == (400, True), text
+    refused('404', 404, main.head_object, Bucket=name, Key='m')
 
 
 @check

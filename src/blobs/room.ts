@@ -71,12 +71,18 @@ export class Room {
     if (!force && nowMs - this.#lookedAtMs < LOOK_EVERY_MS) return;
     // Others must not look too, meanwhile.
     this.#lookedAtMs = nowMs;
-    const { bavail, bsize, blocks } = await statfs(this.#options.path);
-    this.#disk = {
-      freeBytes: bavail * bsize,
-      sizeBytes: blocks * bsize,
-      usedBytes: this.usedBytes,
-    };
+    try {
+      const { bavail, bsize, blocks } = await statfs(this.#options.path);
+      this.#disk = {
+        freeBytes: bavail * bsize,
+        sizeBytes: blocks * bsize,
+        usedBytes: this.usedBytes,
+      };
+    } catch (error) {
+      // Else a disk that is gone would be good until the next look.
+      this.#lookedAtMs = -Infinity;
+      throw error;
+    }
   }
 
   /** Throws `BLOBS_FULL` when not even `makeRoom` helps, which is tried once. */

@@ -161,8 +161,13 @@ export class Buckets {
       { sql: 'SELECT id, fid FROM trash WHERE bucket = ?', args },
     ];
     const now = this.#clock.now();
+    let isTried = false;
     await this.#link.transaction(reads, (rows) => {
-      if (bucketOf(rows[0]?.[0], rows[1]?.[0]) === undefined) throw noBucket(name);
+      if (bucketOf(rows[0]?.[0], rows[1]?.[0]) === undefined) {
+        // It is gone, as it was asked to be, by a try whose end is unknown or by somebody else.
+        if (isTried) return { writes: [], result: undefined };
+        throw noBucket(name);
+      }
       if ((rows[2] ?? []).length > 0 || (rows[3] ?? []).length > 0) throw bucketNotEmpty(name);
       // What was in it is given up by the collector, which asks for no bucket.
       const parts = (rows[4] ?? []).map(([fid]) => text(fid));
@@ -171,11 +176,21 @@ export class Buckets {
         sql: `INSERT INTO todo (bucket, kind, ref, place, prio, due, fails) VALUES (?, 'release', ?, ?, 0, ?, 0)`,
         args: [name, fid, String(at), now],
       }));
-      const tables = ['bucket', 'usage', 'upload', 'part', 'trash', 'property', 'lock'];
+      const tables = [
+        'bucket',
+        'usage',
+        'upload',
+        'part',
+        'trash',
+        'property',
+        'lock',
+        'lastchange',
+      ];
       const deletes = tables.map((table) => ({
         sql: `DELETE FROM ${table} WHERE bucket = ?`,
         args,
       }));
+      isTried = true;
       return { writes: [...releases, ...deletes], result: undefined };
     });
     this.forget(name);

@@ -1,8 +1,10 @@
 /**
  * Changes of buckets. Those of one bucket that wait go together in one transaction, so that one commit is paid for many; two that touch one
- * key go one after the other. Each is decided by itself from what was read in that transaction.
+ * key go one after the other. Each is decided by itself from what was read in that transaction. A transaction leaves its id, so that one
+ * whose end is unknown is not made twice: those of one bucket go one after the other, and what was left last tells.
  */
 import { setImmediate as turn } from 'node:timers/promises';
+import { randomId } from '../base/ids.ts';
 import type { CatalogueLink, Row, Statement, Value } from './catalogue-link.ts';
 import { noBucket } from './errors.ts';
 import { GROUP_MAX, ROWS_PER_INSERT } from './limits.ts';
@@ -11,6 +13,7 @@ import {
   bucketOf,
   bucketReads,
   type BucketState,
+  USAGE_COLUMNS,
   VERSION_COLUMNS,
   versionOf,
   type VersionRow,
@@ -64,15 +67,24 @@ type Outcome =
   | { readonly ok: true; readonly result: unknown }
   | { readonly ok: false; readonly error: unknown };
 
+export interface ChangesOptions {
+  readonly link: CatalogueLink;
+  /** This node's id; of each node one process makes changes. */
+  readonly node: () => string;
+  /** Told how a bucket is after each transaction. */
+  readonly onState: (bucket: string, state: BucketState) => void;
+}
+
 export class Changes {
   readonly #link: CatalogueLink;
+  readonly #node: () => string;
   readonly #onState: (bucket: string, state: BucketState) => void;
   readonly #groups = new Map<string, Group>();
 
-  /** `onState` is told how a bucket is after each transaction. */
-  constructor(link: CatalogueLink, onState: (bucket: string, state: BucketState) => void) {
-    this.#link = link;
-    this.#onState = onState;
+  constructor(options: ChangesOptions) {
+    this.#link = options.link;
+    this.#node = options.node;
+    this.#onState = options.onState;
   }
 
   /** Throws `FILES_NO_BUCKET`, and what `decide` throws. */
@@ -112,17 +124,22 @@ export class Changes {
     changes: readonly Change<unknown>[],
   ): Promise<readonly Outcome[]> {
     const keys = changes.flatMap((change) => change.keys ?? []);
+    const mark = { node: this.#node(), id: randomId(16) };
+    const own = markedReads(bucket, mark.node);
     const reads = [
-      ...bucketReads(bucket),
+      ...own,
       ...currentReads(bucket, keys),
       ...changes.flatMap((change) => change.reads),
     ];
+    let tried: readonly Outcome[] = [];
     const { outcomes, state } = await this.#link.transaction(reads, (rows) => {
       const before = bucketOf(rows[0]?.[0], rows[1]?.[0]);
       if (before === undefined) throw noBucket(bucket);
+      if (rows[1]?.[0]?.at(-1) === mark.id)
+        return { writes: [], result: { outcomes: tried, state: before } };
       let state: BucketState = before;
       const effects: Effect<unknown>[] = [];
-      const counts = bucketReads(bucket).length;
+      const counts = own.length;
       let from = counts + currentReads(bucket, keys).length;
       const known = new Map(
         rows
@@ -142,12 +159,37 @@ export class Changes {
           return { ok: false, error };
         }
       });
-      const result = { outcomes: decided, state };
-      return { writes: writesOf(bucket, { before, state, effects }), result };
+      tried = decided;
+      const writes = writesOf(bucket, { before, state, effects });
+      if (writes.length > 0) writes.push(markOf(bucket, mark));
+      return { writes, result: { outcomes: decided, state } };
     });
     this.#onState(bucket, state);
     return outcomes;
   }
+}
+
+/** As `bucketReads`; behind the usage is what this node changed last. */
+function markedReads(bucket: string, node: string): readonly [Statement, Statement] {
+  const [settings] = bucketReads(bucket);
+  const last = '(SELECT id FROM lastchange WHERE bucket = ? AND node = ?)';
+  return [
+    settings,
+    {
+      sql: `SELECT ${USAGE_COLUMNS}, ${last} FROM usage WHERE bucket = ?`,
+      args: [bucket, node, bucket],
+    },
+  ];
+}
+
+function markOf(
+  bucket: string,
+  { node, id }: { readonly node: string; readonly id: string },
+): Statement {
+  return {
+    sql: 'INSERT OR REPLACE INTO lastchange (bucket, node, id) VALUES (?, ?, ?)',
+    args: [bucket, node, id],
+  };
 }
 
 /** The newest versions of all keys in one statement, for each statement costs about the same. */
@@ -197,8 +239,8 @@ function writesOf(
     readonly state: BucketState;
     readonly effects: readonly Effect<unknown>[];
   },
-): readonly Statement[] {
-  const writes = [
+): Statement[] {
+  const writes: Statement[] = [
     ...insertsOf(
       bucket,
       effects.flatMap(({ inserts = [] }) => inserts),

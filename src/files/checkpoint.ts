@@ -40,6 +40,7 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   'coded',
   'alloc',
   'lock',
+  'lastchange',
   'accesskey',
   'place',
 ]);

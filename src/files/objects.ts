@@ -201,7 +201,6 @@ export class Objects {
       reads: [...own, ...reads],
       decide: (rows, latest, currentOf) => {
         const current = currentOf(key);
-        if (current?.fid === fresh.fid) return { result: objectOf(bucket, current, true) };
         checkState(state, latest, fresh.session);
         checkConditions(conditions, present(current));
         check?.(rows.slice(own.length));
@@ -274,8 +273,6 @@ export class Objects {
     const own = keyReads(bucket, key, state);
     const asked =
       version === undefined ? [] : [readNext(bucket, key), readOlder(bucket, key, version)];
-    /** What an earlier try did, whose end is unknown. */
-    let done: Deleted | undefined;
     return await this.#options.changes.make(bucket, {
       touches: [`key ${key}`],
       keys: [key],
@@ -285,16 +282,12 @@ export class Objects {
         const [next, named] = rows.slice(own.length);
         const current = currentOf(key);
         if (version === undefined) {
-          const hasMarker = current?.marker === true && current.version === done?.version;
-          if (done !== undefined && (current === undefined || hasMarker)) return { result: done };
           checkConditions(conditions, present(current));
           const keyRows = { bucket, state: latest, current, olderNull: nullOf(own, rows), now };
           const { pieces, deleted } = removeKey(keyRows, key);
-          done = deleted;
           return { ...pieces, result: deleted };
         }
         const target = current?.version === version ? current : firstVersion(named);
-        if (done !== undefined && target === undefined) return { result: done };
         checkConditions(conditions, present(target));
         if (target === undefined)
           return { result: { version, deleteMarker: false, existed: false } };
@@ -302,8 +295,7 @@ export class Objects {
           { bucket, current, next: firstVersion(next), now, bypassGovernance },
           target,
         );
-        done = { version, deleteMarker: target.marker, existed: true };
-        return { ...pieces, result: done };
+        return { ...pieces, result: { version, deleteMarker: target.marker, existed: true } };
       },
     });
   }
@@ -319,7 +311,6 @@ export class Objects {
   ): Promise<ObjectInfo> {
     checkKey(to);
     const now = this.#options.clock.now();
-    let moved: VersionRow | undefined;
     return await this.#options.changes.make(bucket, {
       touches: [`key ${from}`, `key ${to}`],
       keys: [from, to],
@@ -328,12 +319,9 @@ export class Objects {
         checkState(state, latest, undefined);
         const source = currentOf(from);
         const current = currentOf(to);
-        // An earlier try did it, whose end is unknown.
-        if (moved !== undefined && current?.fid === moved.fid && current?.ord === moved.ord)
-          return { result: objectOf(bucket, current, true) };
         if (source === undefined || source.marker) throw noObject(bucket, from);
         checkConditions(conditions, present(current));
-        moved = { ...source, key: to, ord: latest.ord + 1 };
+        const moved: VersionRow = { ...source, key: to, ord: latest.ord + 1 };
         const pieces = supersede(
           { bucket, state: latest, current, olderNull: undefined, now },
           moved,
@@ -367,7 +355,6 @@ export class Objects {
         args: [bucket, key],
       },
     ];
-    let back: VersionRow | undefined;
     return await this.#options.changes.make(bucket, {
       touches: [`key ${key}`],
       keys: [key],
@@ -375,19 +362,16 @@ export class Objects {
       decide: (rows, latest, currentOf) => {
         checkState(state, latest, undefined);
         const current = currentOf(key);
-        if (back !== undefined && current?.fid === back.fid)
-          return { result: objectOf(bucket, current, true) };
         if (current !== undefined && !current.marker) throw exists(key);
         const [nexts, trash] = rows.slice(own.length);
         const next = firstVersion(nexts);
         if (current !== undefined && next !== undefined && !next.marker) {
           const pieces = removeVersion({ bucket, current, next, now }, current);
-          back = next;
-          return { ...pieces, result: objectOf(bucket, back, true) };
+          return { ...pieces, result: objectOf(bucket, next, true) };
         }
         const [trashed] = trash ?? [];
         if (trashed === undefined) throw noObject(bucket, key);
-        back = { ...versionOf(trashed), ...nextVersion(latest) };
+        const back: VersionRow = { ...versionOf(trashed), ...nextVersion(latest) };
         const keyRows = { bucket, state: latest, current, olderNull: nullOf(own, rows), now };
         const pieces = supersede(keyRows, back);
         checkQuota(bucket, latest, back.size);

@@ -105,7 +105,7 @@ export interface BucketState {
 }
 
 const BUCKET_COLUMNS = 'owner, created, versioning, policy, quota, settings';
-const USAGE_COLUMNS = 'bytes, objects, ord, fence';
+export const USAGE_COLUMNS = 'bytes, objects, ord, fence';
 
 /** Two statements; `bucketOf` reads what they give. */
 export function bucketReads(bucket: string): readonly [Statement, Statement] {

@@ -49,6 +49,8 @@ const TABLES: readonly string[] = [
     PRIMARY KEY (bucket, path, name))`,
   `lock(bucket TEXT NOT NULL, token TEXT NOT NULL, path TEXT NOT NULL, info TEXT NOT NULL, expires INTEGER NOT NULL,
     PRIMARY KEY (bucket, token))`,
+  // What the process of a node changed last: by it a change whose end is unknown is found to be made.
+  `lastchange(bucket TEXT NOT NULL, node TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (bucket, node))`,
   // Processes that write. bucket is '' for all: sessions have one order.
   `session(bucket TEXT NOT NULL, seq INTEGER NOT NULL, node TEXT NOT NULL, expires INTEGER NOT NULL, open INTEGER NOT NULL,
     PRIMARY KEY (bucket, seq))`,

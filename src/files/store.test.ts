@@ -184,37 +184,6 @@ test('the file store of one machine', async (t) => {
     assert.equal((await store.bucket('kept'))?.objects, 3);
   });
 
-  await t.test('what was done before an answer was lost is not done again', async () => {
-    const { link } = kit;
-    const transaction = link.transaction.bind(link);
-    const { mock } = t.mock.method(link, 'transaction', (async (reads, decide) => {
-      await transaction(reads, decide);
-      return await transaction(reads, decide);
-    }) satisfies typeof link.transaction);
-    await store.createBucket('again', { owner: 'ann' });
-    await store.put('again', 'a', pieces('1'), {});
-    const moved = await store.move('again', 'a', 'b');
-    assert.equal(moved.key, 'b');
-    assert.equal(await store.head('again', 'a'), undefined);
-    await assert.rejects(store.move('again', 'a', 'b'), code('FILES_NO_OBJECT'));
-    const conditions = { ifMatch: [moved.etag] };
-    assert.equal((await store.delete('again', 'b', { conditions })).existed, true);
-    assert.equal((await store.delete('again', 'b')).existed, false);
-    assert.equal((await store.undelete('again', 'b')).etag, moved.etag);
-    await store.changeBucket('again', { versioning: 'enabled' });
-    const { version } = await store.put('again', 'c', pieces('1'), {});
-    const marker = await store.delete('again', 'c');
-    assert.deepEqual([marker.deleteMarker, marker.existed], [true, true]);
-    const gone = await store.delete('again', 'c', { version, conditions });
-    assert.deepEqual([gone.version, gone.existed], [version, true]);
-    const left = await store.list('again', { versions: true, limit: 10, prefix: 'c' });
-    assert.deepEqual(
-      left.objects.map((one) => one.version),
-      [marker.version],
-    );
-    mock.restore();
-  });
-
   await t.test('what is held stays, whichever came first', async () => {
     await store.createBucket('held', { owner: 'ann' });
     await store.changeBucket('held', { versioning: 'enabled' });
@@ -442,7 +411,8 @@ test('the file store of one machine', async (t) => {
     };
     assert.deepEqual(await states(), ['good']);
     renameSync(own, `${own}-away`);
-    assert.deepEqual(await states(), ['away']);
+    // A look that its back end began before may tell it the last time.
+    await until('it is away', async () => (await states()).join() === 'away');
     skippedMs += 31 * 60_000;
     assert.deepEqual(await states(), ['lost']);
     renameSync(`${own}-away`, own);

@@ -56,7 +56,11 @@ export class Store implements FileStore {
     const { link, clock, sessions } = options;
     this.#options = options;
     this.keyring = new Keyring(() => encryptionKey(options.key()));
-    const changes = new Changes(link, (bucket, state) => this.#buckets.know(bucket, state));
+    const changes = new Changes({
+      link,
+      node: () => options.places.self,
+      onState: (bucket, state) => this.#buckets.know(bucket, state),
+    });
     const lookups = new Lookups(link, () => nearestIds(options.places, NEAR_PLACES_MAX));
     this.contents = new Contents({ ...options, lookups });
     this.#buckets = new Buckets(options);

@@ -95,12 +95,9 @@ export class Uploads {
     const row = [id, key, created, JSON.stringify(info), null];
     return await this.#options.changes.make(bucket, {
       touches: [`upload ${id}`],
-      reads: [readUpload(bucket, id)],
-      decide: ([rows]) => ({
-        inserts:
-          (rows ?? []).length > 0
-            ? []
-            : [{ table: 'upload', columns: UPLOAD_COLUMNS, rows: [row] }],
+      reads: [],
+      decide: () => ({
+        inserts: [{ table: 'upload', columns: UPLOAD_COLUMNS, rows: [row] }],
         result: { upload: id, encryption },
       }),
     });
@@ -157,7 +154,6 @@ export class Uploads {
         if (session.seq < latest.fence) this.#options.sessions.drop();
         checkState(latest, latest, session.seq);
         const [before] = (rows[1] ?? []).map(partOf);
-        if (before?.fid === fid) return { result: info };
         const bytes = size - (before?.size ?? 0);
         checkQuota(bucket, latest, bytes);
         const row = [upload, at, fid, size, etag, now, JSON.stringify(checksums)];

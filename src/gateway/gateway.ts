@@ -31,6 +31,7 @@ export type {
 } from './gateway-question.ts';
 export { DEFAULT_GATEWAY_LIMITS, DEFAULT_ROUTE_LIMITS } from './limits.ts';
 export { askedUrl } from './asked-url.ts';
+export { pathTroubles } from './path-check.ts';
 export {
   PURGE_ORDERS_MAX,
   PURGE_TARGETS_MAX,

@@ -3,9 +3,11 @@
  * password of `/admin`, say, by `/%61dmin` or `/public/../admin`.
  */
 import { HttpError } from '../http/http-error.ts';
-import { climbs, readingsOf } from '../http/path-readings.ts';
+import { climbs, readingsOf, withLetters } from '../http/path-readings.ts';
 import type { RequestTarget } from '../http/target.ts';
+import type { RouteConfig } from './config.ts';
 import type { Route, RouteTable } from './route-table.ts';
+import { pathKey } from './routes-check.ts';
 
 /**
  * The route of a request; none when one of the readings of its path has none. Throws HttpError 400 when they lead to several, and when `..`
@@ -28,6 +30,22 @@ export function routeFor(
     throw ambiguous();
   }
   return route;
+}
+
+/** Routes that no request gets to, for what is written as their path is refused or another one's; a sentence for each. */
+export function pathTroubles(
+  routes: readonly Pick<RouteConfig, 'id' | 'path'>[],
+): readonly string[] {
+  return routes.flatMap(({ id, path }) => {
+    // As the table has it, too.
+    const own = withLetters(pathKey(path));
+    const strange = (readingsOf(own === '' ? '/' : own) ?? ['']).find(
+      (one) => pathKey(one) !== own && !one.startsWith(`${own}/`),
+    );
+    if (strange === undefined) return [];
+    const why = strange === '' ? 'some resolve' : `some take for "${strange}"`;
+    return [`No request gets to route "${id}": its path "${path}" is one that ${why}`];
+  });
 }
 
 function ambiguous(): HttpError {

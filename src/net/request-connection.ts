@@ -39,6 +39,7 @@ export class RequestConnection<R extends RequestLook> {
   /** What came and could not be looked at, or was not all there. */
   #held = NOTHING;
   #isBusy = false;
+  #isNew = true;
   #isOver = false;
   /** Ends when nothing is under way any more; nothing more is looked at. */
   #isEnding = false;
@@ -63,6 +64,11 @@ export class RequestConnection<R extends RequestLook> {
   /** A request is being answered. */
   get isBusy(): boolean {
     return this.#isBusy;
+  }
+
+  /** No request has been taken yet. */
+  get isNew(): boolean {
+    return this.#isNew;
   }
 
   /** No answer is wanted any more. */
@@ -154,6 +160,7 @@ export class RequestConnection<R extends RequestLook> {
       this.handOver(Buffer.from(buffer.subarray(0, size)));
       return;
     }
+    this.#isNew = false;
     this.#held = end < size ? Buffer.from(buffer.subarray(end, size)) : NOTHING;
     if (!keepAlive) this.#isEnding = true;
   }

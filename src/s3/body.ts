@@ -67,6 +67,12 @@ function givenChecksums(headers: BodyHeaders): readonly ChecksumName[] {
   });
 }
 
+/** The client says what the body has to be: by its MD5, or by a checksum before or behind it. */
+export function isSummed(headers: BodyHeaders): boolean {
+  const isTrailing = field(headers, 'x-amz-trailer') !== undefined;
+  return isTrailing || 'content-md5' in headers || givenChecksums(headers).length > 0;
+}
+
 function wantedChecksum(headers: BodyHeaders, hasTrailer: boolean): WantedChecksum | undefined {
   const given = givenChecksums(headers);
   const trailer = field(headers, 'x-amz-trailer')?.toLowerCase().trim();

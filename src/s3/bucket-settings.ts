@@ -17,6 +17,7 @@ import {
 import { parseCors, printCors, type CorsRule } from './cors.ts';
 import {
   childrenNamed,
+  holdsOnly,
   malformed,
   oneOf,
   readRoot,
@@ -189,12 +190,20 @@ export const ownershipControls: SettingHandlers = handlers<Ownership>({
     `${XML_HEAD}<OwnershipControls xmlns="${S3_NAMESPACE}"><Rule>${element('ObjectOwnership', value)}</Rule></OwnershipControls>`,
 });
 
+const BLOCKS = [
+  'BlockPublicAcls',
+  'IgnorePublicAcls',
+  'BlockPublicPolicy',
+  'RestrictPublicBuckets',
+];
+
 export const publicAccessBlock: SettingHandlers = handlers<PublicAccess>({
   name: 'publicAccess',
   action: 'BucketPublicAccessBlock',
   missing: 'NoSuchPublicAccessBlockConfiguration',
   parse(bytes) {
     const root = readRoot(bytes, 'PublicAccessBlockConfiguration');
+    holdsOnly(root, BLOCKS);
     const flag = (name: string): boolean => truth(textIn(root, name)) ?? false;
     return {
       blockAcls: flag('BlockPublicAcls'),

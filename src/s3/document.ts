@@ -35,6 +35,18 @@ export function malformed(cause?: unknown): S3Error {
   return new S3Error('MalformedXML', undefined, cause === undefined ? {} : { cause });
 }
 
+/** Throws MalformedXML when something else is in it, text included; each of `once` may be there once, each of `often` more often. */
+export function holdsOnly(
+  parent: XmlElement,
+  once: readonly string[],
+  often: readonly string[] = [],
+): void {
+  const names = elements(parent).map(({ name }) => name);
+  const isKnown = names.every((name) => once.includes(name) || often.includes(name));
+  const isRepeated = once.some((one) => names.indexOf(one) !== names.lastIndexOf(one));
+  if (!isKnown || isRepeated || textOf(parent).trim() !== '') throw malformed();
+}
+
 /** Text of a child, if there is one. */
 export function textIn(parent: XmlElement, name: string): string | undefined {
   const child = childNamed(parent, name);

@@ -9,6 +9,7 @@ import {
   malformed,
   neededText,
   oneOf,
+  holdsOnly,
   readRoot,
   S3_NAMESPACE,
   textIn,
@@ -58,7 +59,9 @@ const RULES_MAX = 1000;
 const ID_LENGTH_MAX = 255;
 
 export function parseLifecycle(bytes: Uint8Array): readonly LifecycleRule[] {
-  const found = childrenNamed(readRoot(bytes, 'LifecycleConfiguration'), 'Rule');
+  const root = readRoot(bytes, 'LifecycleConfiguration');
+  holdsOnly(root, [], ['Rule']);
+  const found = childrenNamed(root, 'Rule');
   if (found.length === 0 || found.length > RULES_MAX) throw malformed();
   const rules = found.map(parseRule);
   if (new Set(rules.map(({ id }) => id)).size < rules.length) {
@@ -67,7 +70,13 @@ export function parseLifecycle(bytes: Uint8Array): readonly LifecycleRule[] {
   return rules;
 }
 
+const ONCE = ['ID', 'Status', 'Prefix', 'Filter', 'Expiration'];
+const ONCE_MORE = ['NoncurrentVersionExpiration', 'AbortIncompleteMultipartUpload'];
+const MOVES = ['Transition', 'NoncurrentVersionTransition'];
+const SINGLE_TESTS = ['Prefix', 'ObjectSizeGreaterThan', 'ObjectSizeLessThan'];
+
 function parseRule(from: XmlElement): LifecycleRule {
+  holdsOnly(from, [...ONCE, ...ONCE_MORE], MOVES);
   const id = textIn(from, 'ID')?.trim() ?? randomId(32);
   if (id.length > ID_LENGTH_MAX) {
     throw invalidArgument('ID length should not exceed allowed limit of 255', 'ID', id);
@@ -132,6 +141,7 @@ function checkRule(rule: LifecycleRule): void {
 function parseExpiration(
   from: XmlElement,
 ): Pick<LifecycleRule, 'days' | 'date' | 'removeLoneMarkers'> {
+  holdsOnly(from, ['Days', 'Date', 'ExpiredObjectDeleteMarker']);
   const days = positive(textIn(from, 'Days'));
   const dateText = textIn(from, 'Date')?.trim();
   const removeLoneMarkers = truth(textIn(from, 'ExpiredObjectDeleteMarker'));
@@ -163,6 +173,9 @@ function parseFilter(from: XmlElement): LifecycleFilter {
   if (childNamed(from, 'Prefix') !== undefined) throw malformed();
   const and = childNamed(filter, 'And');
   const inside = and ?? filter;
+  // A test that is passed over would let the rule remove what was not meant.
+  holdsOnly(filter, [...SINGLE_TESTS, 'And'], ['Tag']);
+  if (and !== undefined) holdsOnly(and, SINGLE_TESTS, ['Tag']);
   if (and === undefined && elements(filter).length > 1) throw malformed();
   const tags = tagsIn(inside, OBJECT_TAGS_MAX);
   const largerThan = wholeNumber(textIn(inside, 'ObjectSizeGreaterThan'));

@@ -15,6 +15,7 @@ import {
 } from './checksums.ts';
 import {
   childrenNamed,
+  holdsOnly,
   LONG_DOCUMENT_BYTES_MAX,
   malformed,
   neededText,
@@ -306,12 +307,17 @@ function aboutBody(call: Call): Call {
   return call.but({ headers: Object.fromEntries(fields) });
 }
 
+const CHECKSUM_ELEMENTS = CHECKSUM_NAMES.map((name) => `Checksum${name.toUpperCase()}`);
+
 function wantedParts(document: Buffer): readonly WantedPart[] {
   if (document.length === 0) throw malformed();
-  const found = childrenNamed(readRoot(document, 'CompleteMultipartUpload'), 'Part');
+  const root = readRoot(document, 'CompleteMultipartUpload');
+  holdsOnly(root, [], ['Part']);
+  const found = childrenNamed(root, 'Part');
   if (found.length === 0 || found.length > PART_NUMBER_MAX) throw malformed();
   let before = 0;
   return found.map((part) => {
+    holdsOnly(part, ['PartNumber', 'ETag', ...CHECKSUM_ELEMENTS]);
     const text = neededText(part, 'PartNumber');
     if (!/^\d{1,6}$/.test(text)) throw malformed();
     const number = Number(text);

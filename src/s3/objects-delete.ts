@@ -6,15 +6,18 @@ import { mayDo } from './access.ts';
 import { type Answer, type Call, versionHeader, xmlAnswer } from './call.ts';
 import {
   childrenNamed,
+  holdsOnly,
   LONG_DOCUMENT_BYTES_MAX,
   malformed,
   neededText,
   readRoot,
   S3_NAMESPACE,
   textIn,
+  truth,
   type XmlElement,
 } from './document.ts';
 import { invalidArgument, S3Error } from './errors.ts';
+import { isSummed } from './body.ts';
 import { checkKey, writeConditions } from './object-fields.ts';
 import { storeError } from './store-errors.ts';
 
@@ -117,13 +120,23 @@ function listedConditions(one: XmlElement): Conditions {
 
 export async function deleteObjects(call: Call): Promise<Answer> {
   const bucket = await call.bucket();
+  // What is removed by a list that was damaged on its way is not what was meant.
+  if (!isSummed(call.headers))
+    throw new S3Error(
+      'InvalidRequest',
+      'Missing required header for this request: Content-MD5 OR x-amz-checksum-*',
+    );
   const root = readRoot(await call.document(LONG_DOCUMENT_BYTES_MAX), 'Delete');
-  const quiet = textIn(root, 'Quiet')?.trim() === 'true';
-  const wanted = childrenNamed(root, 'Object').map((one) => ({
-    key: textIn(one, 'Key') ?? neededText(one, 'Key'),
-    version: textIn(one, 'VersionId')?.trim(),
-    conditions: listedConditions(one),
-  }));
+  holdsOnly(root, ['Quiet'], ['Object']);
+  const quiet = truth(textIn(root, 'Quiet')) ?? false;
+  const wanted = childrenNamed(root, 'Object').map((one) => {
+    holdsOnly(one, ['Key', 'VersionId', 'ETag', 'LastModifiedTime', 'Size']);
+    return {
+      key: textIn(one, 'Key') ?? neededText(one, 'Key'),
+      version: textIn(one, 'VersionId')?.trim(),
+      conditions: listedConditions(one),
+    };
+  });
   if (wanted.length === 0 || wanted.length > KEYS_MAX) throw malformed();
   if (wanted.some(({ key }) => key === '')) throw new S3Error('UserKeyMustBeSpecified');
   const lines: string[] = [];

@@ -28,7 +28,17 @@ const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE']);
 const TOGETHER_BYTES_MAX: number = 16 * 1024;
 const wholeRequest = new WholeRequest(REQUEST_BYTES_MAX, METHODS);
 
-export interface QuickServerOptions extends ServerOptions {
+/** Milliseconds. */
+export interface QuickTimes {
+  /** A new connection that asks nothing is ended after once or twice as long. */
+  readonly firstRequestMs: number;
+  /** For a head that has begun to come, and up to a quarter more; also where it becomes node:http's after as much of `firstRequestMs`. */
+  readonly headMs: number;
+  /** Of an answer the client must take something, or of a body send something, within this. */
+  readonly stallMs: number;
+}
+
+export interface QuickServerOptions extends ServerOptions, QuickTimes {
   readonly keepAliveTimeout: number;
   readonly clock: Clock;
   /** Never rejects. */
@@ -37,11 +47,12 @@ export interface QuickServerOptions extends ServerOptions {
 
 export class QuickServer extends Server {
   readonly #quick = new Set<QuickConnection>();
-  #sweeps: Disposable | undefined;
+  readonly #sweeps: DisposableStack = new DisposableStack();
 
   constructor(options: QuickServerOptions) {
-    super(options);
-    const { clock, keepAliveTimeout } = options;
+    const { clock, keepAliveTimeout, firstRequestMs, headMs, stallMs } = options;
+    super({ ...options, headersTimeout: headMs, connectionsCheckingInterval: headMs / 4 });
+    this.timeout = stallMs;
     const takeUsually = this.listeners('connection') as ((this: Server, socket: Socket) => void)[];
     this.removeAllListeners('connection');
     this.on('connection', (socket: Socket) => {
@@ -56,11 +67,17 @@ export class QuickServer extends Server {
       connection.start();
     });
     this.on('listening', () => {
-      this.#sweeps = clock.every(keepAliveTimeout, () => {
-        for (const connection of this.#quick) connection.sweep();
-      });
+      this.#sweepEvery(clock, firstRequestMs, true);
+      this.#sweepEvery(clock, keepAliveTimeout, false);
     });
-    this.on('close', () => this.#sweeps?.[Symbol.dispose]());
+    this.on('close', () => this.#sweeps.dispose());
+  }
+
+  #sweepEvery(clock: Clock, ms: number, isNew: boolean): void {
+    const sweep = (): void => {
+      for (const connection of this.#quick) if (connection.isNew === isNew) connection.sweep();
+    };
+    this.#sweeps.use(clock.every(ms, sweep));
   }
 
   override closeIdleConnections(): void {
@@ -92,6 +109,10 @@ class QuickConnection {
       take: (request, bytes) => this.#take(request, bytes),
       ...events,
     });
+  }
+
+  get isNew(): boolean {
+    return this.#connection.isNew;
   }
 
   start(): void {
@@ -199,8 +220,16 @@ class QuickConnection {
     if (left !== 0) throw new Error(`An answer of ${length} bytes lacks ${left}`);
   }
 
+  /** Resolves when the client has taken what was written, or is cut because it takes nothing. */
   async #drained(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
+    const { clock, stallMs } = this.#options;
+    let unsent = this.#connection.writer.unsentBytes;
+    using _stall = clock.every(stallMs, () => {
+      const before = unsent;
+      unsent = this.#connection.writer.unsentBytes;
+      if (unsent >= before) this.#socket.destroy();
+    });
     this.#socket.once('drain', resolve).once('close', resolve);
     await promise;
     this.#socket.off('drain', resolve).off('close', resolve);

@@ -205,6 +205,9 @@ function objectHandler(call: Call): Handler | undefined {
       return getObject;
     case 'PUT':
       if (isPart) return isCopy ? copyPart : putPart;
+      // As a put it would make the part the whole object.
+      if (call.query.has('partNumber'))
+        throw invalidArgument('A part number is for a part of an upload', 'uploadId', '');
       return isCopy ? copyObject : putObject;
     case 'DELETE':
       return isPart ? abortUpload : deleteObject;

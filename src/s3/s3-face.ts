@@ -1,5 +1,6 @@
 /** The S3 face: an HTTP server that knows who asks, hands requests to their operations, and writes what comes of it. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { isMolnError, messageOf } from '../base/errors.ts';
 import { randomId } from '../base/ids.ts';
@@ -15,7 +16,7 @@ import type { FindPerson } from './acl.ts';
 import { corsAnswer, type CorsRule, CORS_VARY } from './cors.ts';
 import { errorBody, S3Error } from './errors.ts';
 import { type Incoming, nodeIncoming } from './incoming.ts';
-import { QuickServer } from './quick-server.ts';
+import { QuickServer, type QuickTimes } from './quick-server.ts';
 import { handlerOf } from './router.ts';
 import { storeError } from './store-errors.ts';
 import { bucketOfHost, parseTarget, type Target } from './uri.ts';
@@ -34,6 +35,7 @@ export interface S3FaceOptions {
   readonly note?: (access: Access) => void;
   /** Only gateways come here, each request for the website of a bucket that they name. */
   readonly isBehindGateway?: boolean;
+  readonly times?: QuickTimes;
 }
 
 /** Of a request on its way, for the log. */
@@ -44,8 +46,13 @@ interface Seen {
 
 const HEAD_BYTES_MAX = 32 * 1024;
 const KEEP_ALIVE_MS = 65_000;
-const HEAD_TIMEOUT_MS = 30_000;
+const TIMES: QuickTimes = { firstRequestMs: 10_000, headMs: 20_000, stallMs: 120_000 };
 const DOMAINS = ['localhost'];
+/** By node:http's code of what it could not read. */
+const UNREAD: Readonly<Record<string, 'RequestHeaderSectionTooLarge' | 'RequestTimeout'>> = {
+  HPE_HEADER_OVERFLOW: 'RequestHeaderSectionTooLarge',
+  ERR_HTTP_REQUEST_TIMEOUT: 'RequestTimeout',
+};
 /** Until it is known who asks. */
 const ANONYMOUS: Sender = {
   key: undefined,
@@ -69,8 +76,8 @@ export class S3Face {
   /** A server that is not listening yet. */
   server(): Server {
     const server = new QuickServer({
+      ...(this.#options.times ?? TIMES),
       keepAliveTimeout: KEEP_ALIVE_MS,
-      headersTimeout: HEAD_TIMEOUT_MS,
       requestTimeout: 0,
       maxHeaderSize: HEAD_BYTES_MAX,
       clock: this.#options.clock,
@@ -83,8 +90,20 @@ export class S3Face {
         this.#answering.set(request.socket, response);
         void this.#serve(nodeIncoming(request, response));
       });
+    server.on('timeout', (socket) => this.#quiet(socket));
     server.on('clientError', (error, socket) => this.#unread(error, socket));
     return server;
+  }
+
+  /** Nothing came and nothing went for long. It is let be while it is this side that is not ready: copying a large object takes its time. */
+  #quiet(socket: Socket): void {
+    const answering = this.#answering.get(socket);
+    const isAtWork =
+      answering !== undefined &&
+      !answering.writableFinished &&
+      answering.req.complete &&
+      !answering.headersSent;
+    if (!isAtWork) socket.destroy();
   }
 
   /** What is no HTTP that Node reads: a field too long, a length that is none. */
@@ -96,8 +115,7 @@ export class S3Face {
       socket.destroy();
       return;
     }
-    const tooLong = 'code' in error && error.code === 'HPE_HEADER_OVERFLOW';
-    const said = new S3Error(tooLong ? 'RequestHeaderSectionTooLarge' : 'BadRequest');
+    const said = new S3Error(UNREAD['code' in error ? String(error.code) : ''] ?? 'BadRequest');
     const body = errorBody(said, { resource: '', requestId: randomId(16).toUpperCase() });
     socket.end(
       `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/xml\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,

@@ -4,6 +4,7 @@ import { element, XML_HEAD } from '../xml/xml.ts';
 import {
   childNamed,
   childrenNamed,
+  holdsOnly,
   malformed,
   neededText,
   readRoot,
@@ -24,16 +25,20 @@ const ALLOWED = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
 
 export function parseTagging(bytes: Uint8Array, most: number): Tags {
   const root = readRoot(bytes, 'Tagging');
+  holdsOnly(root, ['TagSet']);
   const set = childNamed(root, 'TagSet');
   if (set === undefined) throw malformed();
+  // An element that is passed over would leave an empty set, and remove all tags.
+  holdsOnly(set, [], ['Tag']);
   return tagsIn(set, most);
 }
 
 /** Of the elements `Tag` in another. */
 export function tagsIn(set: XmlElement, most: number): Tags {
-  const pairs = childrenNamed(set, 'Tag').map(
-    (tag) => [neededText(tag, 'Key'), neededText(tag, 'Value')] as const,
-  );
+  const pairs = childrenNamed(set, 'Tag').map((tag) => {
+    holdsOnly(tag, ['Key', 'Value']);
+    return [neededText(tag, 'Key'), neededText(tag, 'Value')] as const;
+  });
   return checkedTags(pairs, most);
 }
 

@@ -1,5 +1,5 @@
 /** Door of `standalone`: the gateway by itself. */
-export { certificateTroubles } from '../gateway/gateway.ts';
+export { certificateTroubles, pathTroubles } from '../gateway/gateway.ts';
 export { type GatewayFile, readGatewayFile } from './gateway-file.ts';
 export { StandaloneGateway, type StandaloneOptions } from './standalone-gateway.ts';
 export {

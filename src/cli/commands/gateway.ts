@@ -5,6 +5,7 @@ import { createLogger, formatPlain } from '../../base/log.ts';
 import {
   certificateTroubles,
   type GatewayFile,
+  pathTroubles,
   readGatewayFile,
   StandaloneGateway,
 } from '../../standalone/standalone.ts';
@@ -68,7 +69,8 @@ const CHECK: CommandSpec = {
     const { content } = readGatewayFile(file);
     const { routes } = content;
     const listeners = listenersOf(content);
-    const warnings = certificateTroubles(content, context.clock.now());
+    const now = context.clock.now();
+    const warnings = [...certificateTroubles(content, now), ...pathTroubles(routes)];
     if (context.json) {
       context.words.json({ listeners: listeners.length, routes: routes.length, warnings });
       return Promise.resolve(EXIT.ok);

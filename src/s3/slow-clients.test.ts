@@ -1,0 +1,90 @@
+/** Clients that hold a connection and do nothing with it. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { test } from 'node:test';
+import { FileKit } from '../../testing/file-kit.ts';
+import { silentLogger } from '../base/log.ts';
+import { systemClock } from '../base/time.ts';
+import { proveHandles } from '../net/net.ts';
+import { cannedAcl } from './acl.ts';
+import { S3Face } from './s3-face.ts';
+
+const LARGE_BYTES = 32 * 1024 * 1024;
+/** For it a connection goes to node:http. */
+const TWICE = 'X-A: 1\r\nX-A: 2\r\n';
+
+async function* large(): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(Buffer.alloc(LARGE_BYTES, 'x'));
+}
+
+test('a client that does nothing is cut', async (t) => {
+  await using kit = await FileKit.start();
+  await proveHandles();
+  const { store } = kit;
+  const acl = cannedAcl('public-read-write', 'ann', 'ann');
+  await store.createBucket('photos', { owner: 'ann', settings: { acl } });
+  await store.put('photos', 'large', large(), { size: LARGE_BYTES, acl });
+  const times = { firstRequestMs: 200, headMs: 400, stallMs: 500 };
+  const face = new S3Face({ store, clock: systemClock, log: silentLogger, times });
+  const server = face.server().listen(0, '127.0.0.1');
+  kit.stack.defer(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const open = (text: string): Socket => {
+    const socket = connect(port, '127.0.0.1');
+    kit.stack.defer(() => void socket.destroy());
+    socket.on('error', () => undefined);
+    socket.write(text);
+    return socket;
+  };
+  const said = async (socket: Socket): Promise<string> => {
+    let text = '';
+    socket.on('data', (piece: Buffer) => (text += piece.toString('latin1')));
+    await once(socket, 'close');
+    return text;
+  };
+
+  await t.test('before it has asked anything', async () => {
+    assert.equal(await said(open('')), '');
+  });
+
+  await t.test('in the middle of a head', async () => {
+    const text = await said(open('GET /photos/large HTTP/1.1\r\nHost: x\r\n'));
+    assert.match(text, /^HTTP\/1\.1 400 .*<Code>RequestTimeout</s);
+  });
+
+  await t.test('in the middle of a body', async () => {
+    const put = `PUT /photos/new HTTP/1.1\r\nHost: x\r\nContent-Length: ${LARGE_BYTES}\r\n\r\nx`;
+    assert.equal(await said(open(put)), '');
+    assert.equal(await store.head('photos', 'new'), undefined);
+  });
+
+  await t.test('when it takes nothing of an answer', async () => {
+    for (const more of ['', TWICE]) {
+      const cut = once(server, 'connection').then(([socket]) => once(socket as Socket, 'close'));
+      const socket = open(`GET /photos/large HTTP/1.1\r\nHost: x\r\n${more}\r\n`);
+      await cut;
+      assert.ok((await said(socket)).length < LARGE_BYTES);
+    }
+  });
+
+  await t.test('not while it waits for what takes its time here', async () => {
+    const late = Promise.withResolvers<void>();
+    const list = store.list.bind(store);
+    const { mock } = t.mock.method(store, 'list', async (...asked: Parameters<typeof list>) => {
+      await late.promise;
+      return await list(...asked);
+    });
+    const quiet = once(server, 'timeout');
+    const socket = open(`GET /photos HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${TWICE}\r\n`);
+    const text = said(socket);
+    await quiet;
+    late.resolve();
+    assert.match(await text, /^HTTP\/1\.1 200 .*<Key>large</s);
+    mock.restore();
+  });
+});
