@@ -81,6 +81,9 @@ test('nothing goes to machines that are as busy, and much to quiet ones', () => 
   const there = (busy: number): Candidate => ({ load: 0, downUntilMs: 0, busy, isFar: true });
   const [, , toBusy = 0] = counts([here, here, there(1)]);
   assert.equal(toBusy, 0);
+  const crowded: Candidate = { load: 31, downUntilMs: 0, busy: 0.8 };
+  const [, toCrowded = 0] = counts([crowded, there(0.8)]);
+  assert.ok(toCrowded < 50, `${toCrowded} of 1000`);
   const [, , toQuiet = 0] = counts([here, here, there(0.3)]);
   assert.ok(toQuiet > 850, `${toQuiet} of 1000`);
 });

@@ -92,15 +92,16 @@ export function hasFit(
 }
 
 /**
- * What a busy machine would have to do once more counts for more, so that where all are as busy nothing moves. The nearer the two come, the
- * fewer go: what is known of other machines is a second old, and all gateways know the same.
+ * What a busy machine would have to do once more counts for more, so that where all are as busy hardly anything moves: what is under way
+ * there for its own gateway is not known here, and is as much as here when all have as little left. The nearer the two come, the fewer go:
+ * what is known of other machines is a second old, and all gateways know the same.
  */
 function isWorthTheWay(
   far: Candidate | undefined,
   near: Candidate | undefined,
   random: () => number,
 ): boolean {
-  const farCost = (FAR_COST * ((far?.load ?? 0) + 1)) / leftOf(far) ** 2;
+  const farCost = (FAR_COST * ((far?.load ?? 0) + 1)) / leftOf(far) ** 3;
   const nearCost = ((near?.load ?? 0) + 1) / leftOf(near);
   return random() < (nearCost / farCost - 1) / FAR_SPREAD;
 }
