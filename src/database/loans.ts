@@ -2,8 +2,8 @@
  * Strong reads without a question for each. While nothing is written, a primary lends its copies the certainty that the log ends where it does: it calls
  * that back before it appends, so whoever has it may read its own file and ask nobody.
  *
- * Why what is read so is everything that was acknowledged: who borrows asks the primary AND the log who leads, both after the moment from which the loan
- * counts. So at some moment after that the primary of that epoch led, and
+ * Why what is read so is everything that was acknowledged: who borrows asks the primary AND the log who leads, in any order, both after the moment from which
+ * the loan counts. So at some moment after that the primary of that epoch led, and
  * - while it leads, only it appends, and not before each borrower has given the loan back, or `LOAN_OVER_MS` have passed since it was given;
  * - who leads next has claimed the key after that moment, and appends nothing for `LOAN_OVER_MS` after its claim, unless the one before has called everything
  *   back and handed over.

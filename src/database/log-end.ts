@@ -1,6 +1,6 @@
 /** Where the log of a stripe ends, for strong reads on one copy: what is lent tells at once, otherwise the log is asked, once for all who wait. */
 import type { Clock } from '../base/time.ts';
-import type { CommitLog, PrimaryRecord } from './commit-log.ts';
+import type { CommitLog, Primary, PrimaryRecord } from './commit-log.ts';
 import { Borrower, type Loan, type Recall } from './loans.ts';
 import { notPrimary } from './errors.ts';
 import type { PrimaryTerm } from './primary.ts';
@@ -21,6 +21,8 @@ export class LogEnd {
   readonly #term: () => PrimaryTerm | undefined;
   readonly #question: SharedQuestion<number>;
   readonly #borrower: Borrower | undefined;
+  /** As the log said when it was asked last. */
+  #primary: Primary | undefined;
 
   constructor(options: LogEndOptions, term: () => PrimaryTerm | undefined) {
     this.#options = options;
@@ -53,16 +55,28 @@ export class LogEnd {
     this.#borrower?.recalled(loan);
   }
 
+  /** The one that led the last time is asked beside the log: most of the time it is still that one. */
   async #borrow(
     loans: LoanOptions,
   ): Promise<{ readonly epoch: number | undefined; readonly loan: Loan | undefined }> {
-    const { log, name, record } = this.#options;
+    const { log, name } = this.#options;
+    const before = this.#primary;
+    // Who does not lead any more lends nothing, and another one is asked then.
+    const early = before && this.#borrowFrom(before, loans).catch(() => undefined);
     const primary = await log.primary(name);
+    this.#primary = primary;
     if (primary === undefined) return { epoch: undefined, loan: undefined };
-    const recall = async (one: Loan): Promise<void> => this.recalled(one);
-    const loan =
-      primary.node === record.node ? this.lend(record.node, recall) : await loans.borrow(primary);
-    return { epoch: primary.epoch, loan };
+    const isSame = primary.epoch === before?.epoch;
+    return {
+      epoch: primary.epoch,
+      loan: await (isSame ? early : this.#borrowFrom(primary, loans)),
+    };
+  }
+
+  async #borrowFrom(primary: Primary, { borrow }: LoanOptions): Promise<Loan | undefined> {
+    const { node } = this.#options.record;
+    if (primary.node !== node) return await borrow(primary);
+    return this.lend(node, async (one) => this.recalled(one));
   }
 
   async #ask(): Promise<number> {
