@@ -5,11 +5,8 @@ import { systemCode } from '../src/base/errors.ts';
 
 const V2 = '/sys/fs/cgroup';
 const V1 = '/sys/fs/cgroup/cpu';
-/**
- * What a group has used up it gets anew after so long: in the kernel's own 100 ms a node of two fifths of a core would stand still for up to 80 of
- * them, and a slower machine does not. The kernel gives out 5 ms at a time, so that of a much shorter one a core takes all.
- */
-const PERIOD_MICROS = 25_000;
+/** The kernel's own: it gives out 5 ms at a time, so that of a shorter one a core takes all. */
+const PERIOD_MICROS = 100_000;
 const EMPTY_WITHIN_MS = 10_000;
 const LOOK_EVERY_MS = 20;
 
