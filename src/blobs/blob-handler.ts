@@ -156,7 +156,13 @@ async function pull(
   const { length, sha256, meta } = stat;
   const { body } = await source.get(id);
   const put = { ...meta, length, sha256, maxBytes, givesPieces: true };
-  return await store.put(id, counted(body, onBytes), put);
+  try {
+    return await store.put(id, counted(body, onBytes), put);
+  } catch (error) {
+    // One that was refused before anybody read it still holds its connection.
+    await body[Symbol.asyncIterator]().return?.();
+    throw error;
+  }
 }
 
 /** Whoever waits for a copy, which may go after clients for long, hears that it goes on: by 102, RFC 2518 section 10.1. */

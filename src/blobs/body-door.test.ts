@@ -44,14 +44,14 @@ class Other implements AsyncDisposable {
     return other;
   }
 
-  door(connections: number): BodyDoor {
+  door(connections: number, idleMs = 60_000): BodyDoor {
     const { port } = this.#server.address() as AddressInfo;
     const open = async (): Promise<Socket> => {
       const socket = connect(port, '127.0.0.1');
       await once(socket, 'connect');
       return socket;
     };
-    return new BodyDoor({ connect: open, connections, idleMs: 60_000 });
+    return new BodyDoor({ connect: open, connections, idleMs });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -118,6 +118,22 @@ for (const way of ['through streams', 'past streams'] as const)
         break;
       }
       assert.ok((await allOf(await fourth)).equals(bytes));
+    });
+
+    await t.test('who is slow to read may be slower than the one that answers', async () => {
+      using fresh = other.door(2, 1000);
+      const bytes = blobBytes(5, 20_000_000);
+      other.acts.push(answer(bytes));
+      const { body } = await fresh.ask(QUESTION);
+      const pieces: Uint8Array[] = [];
+      for await (const piece of body) {
+        if (pieces.length === 0) {
+          other.acts.push(() => undefined);
+          await failsWith('BLOBS_BROKEN', fresh.ask(QUESTION));
+        }
+        pieces.push(piece);
+      }
+      assert.ok(Buffer.concat(pieces).equals(bytes));
     });
 
     await t.test('what breaks off is given as far as it came, and then told', async () => {

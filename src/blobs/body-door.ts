@@ -22,6 +22,8 @@ export interface BodyDoorOptions {
 
 /** A connection that nobody uses for so long is let go of: before the server does it, or a question may be on its way just then. */
 const KEPT_MS = 30_000;
+/** Whoever reads may take so long over what has come, as for a client on a bad line. Then he is thought to have forgotten it. */
+const READER_MS = 600_000;
 /** Of the first piece: who waits for it need not wait for a large one. */
 const FIRST_BYTES: number = 64 * 1024;
 /** That wait to be read; then the sender waits. */
@@ -189,7 +191,7 @@ class Connection {
     }
     this.#framing.read(head, false);
     if (this.#framing.kind !== BODY.length) throw new Error('its answer has no length');
-    const body = new Body(this.#socket, this.#framing.length);
+    const body = new Body(this.#socket, this.#framing.length, this.#idleMs);
     const headers: Record<string, string> = {};
     for (let at = 0; at < head.count; at++)
       headers[head.nameAt(at).toLowerCase()] = head.valueAt(at);
@@ -218,6 +220,7 @@ class Connection {
 /** The bytes of one answer, at the pace of who reads them. */
 class Body implements AsyncIterableIterator<Uint8Array> {
   readonly #socket: Socket;
+  readonly #idleMs: number;
   /** Bytes that still have to come. */
   left: number;
   readonly #pieces: Buffer[] = [];
@@ -228,8 +231,9 @@ class Body implements AsyncIterableIterator<Uint8Array> {
   #why: Error | undefined;
   #more: (() => void) | undefined;
 
-  constructor(socket: Socket, length: number) {
+  constructor(socket: Socket, length: number, idleMs: number) {
     this.#socket = socket;
+    this.#idleMs = idleMs;
     this.left = length;
   }
 
@@ -258,7 +262,9 @@ class Body implements AsyncIterableIterator<Uint8Array> {
     this.#filled = 0;
     this.#nextBytes = PIECE_BYTES_MAX;
     this.#more?.();
-    if (this.left > 0 && this.#pieces.length >= PIECES_MAX) this.#socket.pause();
+    if (this.left === 0 || this.#pieces.length < PIECES_MAX) return;
+    this.#socket.pause();
+    this.#socket.setTimeout(READER_MS);
   }
 
   [Symbol.asyncIterator](): this {
@@ -269,7 +275,10 @@ class Body implements AsyncIterableIterator<Uint8Array> {
     for (;;) {
       const value = this.#pieces.shift();
       if (value !== undefined) {
-        if (this.left > 0 && this.#socket.isPaused()) this.#socket.resume();
+        if (this.left > 0 && this.#socket.isPaused()) {
+          this.#socket.setTimeout(this.#idleMs);
+          this.#socket.resume();
+        }
         return { done: false, value };
       }
       if (this.left === 0) return { done: true, value: undefined };

@@ -15,6 +15,8 @@ import {
 } from '../../testing/blob-conformance.ts';
 import { ServedBlobs } from '../../testing/blob-kit.ts';
 import { FarBlobs, httpBlobCall, isBlobId } from './blobs.ts';
+import { full } from './errors.ts';
+import type { BlobRequest, BlobResponse } from './wire.ts';
 
 blobConformance('far', () => ServedBlobs.start());
 
@@ -34,6 +36,31 @@ test('a node copies a blob from another one', async () => {
   await failsWith('BLOBS_TOO_LARGE', west.store.pull(id, { node: 'east', ticket }, other));
   const pull = west.store.pull(blobId(2), { node: 'east', ticket }, limits);
   await failsWith('BLOBS_TICKET', pull);
+});
+
+test('a copy that there is no room for lets go of what it was to be read from', async (t) => {
+  await using east = await ServedBlobs.start({ name: 'east' });
+  let left = 0;
+  const peer = async (asked: BlobRequest): Promise<BlobResponse> => {
+    const answer = await east.call(asked);
+    const pieces = answer.body[Symbol.asyncIterator]();
+    const next = (): Promise<IteratorResult<Uint8Array>> => pieces.next();
+    const leave = async (): Promise<IteratorResult<Uint8Array>> => {
+      left += 1;
+      return (await pieces.return?.()) ?? { done: true, value: undefined };
+    };
+    const body = { [Symbol.asyncIterator]: () => ({ next, return: leave }) };
+    return asked.method === 'GET' ? { ...answer, body } : answer;
+  };
+  await using west = await ServedBlobs.start({ name: 'west', peer: () => peer });
+  const bytes = blobBytes(1, 3_000_000);
+  await east.store.put(blobId(1), inPieces(bytes), putOptions());
+  const ticket = east.ticket({ id: blobId(1), verb: 'read', maxBytes: 0, allocSeq: 0 });
+  t.mock.method(west.near, 'put', () => Promise.reject(full(bytes.length, 0)));
+  const limits = { maxBytes: bytes.length, allocSeq: 9 };
+  const pull = west.store.pull(blobId(1), { node: 'east', ticket }, limits);
+  await failsWith('BLOBS_FULL', pull);
+  assert.equal(left, 1);
 });
 
 test('whoever waits for a copy hears that it goes on', async () => {

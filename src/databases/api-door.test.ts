@@ -1,7 +1,8 @@
 /** What the API hands on to the private socket of the database process, as bytes. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
+import { createServer as createHttpServer, type IncomingMessage, request } from 'node:http';
+import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,8 @@ import { test } from 'node:test';
 import { until } from '../../testing/until.ts';
 import { ApiDoor } from './api-door.ts';
 
+/** More than any kernel keeps for a socket. */
+const BODY_BYTES = 64 * 1024 * 1024;
 /** Headers that Node reads of one request. */
 const HEADERS_READ = 2000;
 
@@ -53,4 +56,52 @@ test('whatever a client writes, the private socket sees one WebSocket request an
     assert.match(head, /^GET \/db\/shop\/ HTTP\/1\.1\r\nconnection: Upgrade\r\nupgrade: websocket/);
     assert.doesNotMatch(head, /x-moln-local/i);
   }
+});
+
+test('an answer that came before the body was read wins over the write that failed', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'moln-door-'));
+  t.after(() => rm(folder, { recursive: true }));
+  let says = '';
+  const inside = createServer((socket) => {
+    socket.on('error', () => undefined);
+    // It reads no more than the head.
+    socket.once('data', () => {
+      socket.pause();
+      if (says === '') socket.destroy();
+      else socket.write(says, () => socket.destroy());
+    });
+  });
+  const path = join(folder, 'private.sock');
+  await new Promise<void>((done) => inside.listen(path, done));
+  using door = new ApiDoor(path, { away: '"away"', lost: '"lost"' });
+  const outside = createHttpServer((asked, response) => {
+    void door.serve(asked, response, { isLocal: false });
+  });
+  await new Promise<void>((done) => outside.listen(0, '127.0.0.1', done));
+  t.after(() => {
+    inside.close();
+    outside.close();
+    outside.closeAllConnections();
+  });
+  const { port } = outside.address() as AddressInfo;
+  const put = async (): Promise<string> => {
+    const asked = request({
+      port,
+      method: 'PUT',
+      agent: false,
+      headers: { connection: 'keep-alive' },
+    });
+    const answered = once(asked, 'response') as Promise<[IncomingMessage]>;
+    const sent = once(asked, 'finish');
+    asked.end(Buffer.alloc(BODY_BYTES));
+    const [answer] = await answered;
+    let text = `${answer.statusCode} `;
+    for await (const piece of answer as AsyncIterable<Buffer>) text += piece.toString();
+    await sent;
+    return text;
+  };
+  says = 'HTTP/1.1 507 Full\r\nConnection: close\r\nContent-Length: 4\r\n\r\nfull';
+  for (let times = 0; times < 10; times += 1) assert.equal(await put(), '507 full');
+  says = '';
+  assert.equal(await put(), '502 "lost"');
 });

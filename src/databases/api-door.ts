@@ -1,6 +1,6 @@
 /**
- * Hands requests and WebSockets for `/db/NAME/…` that come to the API on to the database process, through its private socket. It looks
- * at nothing but the head: who asks is checked by the process, but for the API's own socket, whose users may do everything.
+ * Hands requests and WebSockets for `/db/NAME/…` that come to the API on to the database process, through its private socket; requests for
+ * files to theirs. It looks at nothing but the head: who asks is checked by the process, but for the API's own socket, whose users may do everything.
  */
 import {
   Agent,
@@ -9,7 +9,7 @@ import {
   request as httpRequest,
   type ServerResponse,
 } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type NetConnectOpts, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { systemCode } from '../base/errors.ts';
 import { LOCAL_HEADER } from './control.ts';
@@ -29,20 +29,37 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
 
 /** Nothing has got to the process. */
 const UNREACHED: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT', 'EAGAIN']);
+/** The process reads no more. */
+const CUT: ReadonlySet<string> = new Set(['EPIPE', 'ECONNRESET']);
 
 export interface Origin {
   /** It came over the API's unix socket. */
   readonly isLocal: boolean;
 }
 
+/** What a client reads who gets no answer of the process, in JSON. */
+export interface DoorWords {
+  /** Nothing has got there. */
+  readonly away: string;
+  /** It was asked and then said nothing: what was asked may have happened. */
+  readonly lost: string;
+}
+
+const DATABASE_WORDS: DoorWords = { away: AWAY_BODY, lost: LOST_BODY };
+
 export class ApiDoor implements Disposable {
   readonly #socket: string;
+  readonly #words: DoorWords;
   readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: 64 });
   readonly #tunnels = new Set<Duplex>();
 
-  /** `socket`: the private one of the database process. */
-  constructor(socket: string) {
+  /** `socket`: the private one of the process, which `words` speak of. */
+  constructor(socket: string, words: DoorWords = DATABASE_WORDS) {
     this.#socket = socket;
+    this.#words = words;
+    Object.assign(this.#agent, {
+      createConnection: (options: NetConnectOpts) => new HearingSocket().connect(options),
+    });
   }
 
   /** Never rejects; resolves when the answer is out or the client has left. */
@@ -58,13 +75,19 @@ export class ApiDoor implements Disposable {
         headers: onwardHeaders(request, origin),
       });
       response.once('close', () => onward.destroy());
-      onward.on('error', (error) => unavailable(response, error));
+      let whole = (): boolean => false;
+      onward.on('error', (error) => {
+        if (!whole()) unavailable(response, error, this.#words);
+      });
       onward.on('response', (answer) => {
+        whole = () => answer.complete;
         answer.on('error', () => response.destroy());
         response.writeHead(answer.statusCode ?? 502, answerHeaders(answer));
         answer.pipe(response);
       });
       request.pipe(onward);
+      // Behind the pipe's own, which pauses it: a client that reads its answer behind its body could not get rid of the rest.
+      onward.once('close', () => request.resume());
     });
   }
 
@@ -102,6 +125,26 @@ export class ApiDoor implements Disposable {
     for (const socket of this.#tunnels) socket.destroy();
     this.#agent.destroy();
   }
+}
+
+/**
+ * Goes on reading after a write that failed: a process that refuses a body says why and closes, and what it said has come by then. When nothing
+ * has, the end of what comes tells that it is gone.
+ */
+class HearingSocket extends Socket {
+  override _write(...[chunk, encoding, done]: Parameters<Socket['_write']>): void {
+    super._write(chunk, encoding, unlessCut(done));
+  }
+
+  override _writev(...[chunks, done]: Parameters<NonNullable<Socket['_writev']>>): void {
+    super._writev?.(chunks, unlessCut(done));
+  }
+}
+
+type WriteDone = Parameters<Socket['_write']>[2];
+
+function unlessCut(done: WriteDone): WriteDone {
+  return (error) => done(CUT.has(systemCode(error) ?? '') ? null : error);
 }
 
 function onwardHeaders(request: IncomingMessage, { isLocal }: Origin): OutgoingHttpHeaders {
@@ -144,16 +187,16 @@ function webSocketHead({ url, headers }: IncomingMessage, { isLocal }: Origin): 
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
-function unavailable(response: ServerResponse, error: unknown): void {
+function unavailable(response: ServerResponse, error: unknown, { away, lost }: DoorWords): void {
   if (response.headersSent || response.destroyed) {
     response.destroy();
     return;
   }
   if (UNREACHED.has(systemCode(error) ?? '')) {
     response.writeHead(503, { 'content-type': 'application/json', 'retry-after': '1' });
-    response.end(AWAY_BODY);
+    response.end(away);
   } else {
     response.writeHead(502, { 'content-type': 'application/json' });
-    response.end(LOST_BODY);
+    response.end(lost);
   }
 }

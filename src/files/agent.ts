@@ -29,7 +29,7 @@ import {
   type FilesState,
   type FilesTroubles,
 } from './control.ts';
-import { filesAway, unauthorized } from './errors.ts';
+import { filesAway, filesLost, unauthorized } from './errors.ts';
 import { sendError } from './http-words.ts';
 import {
   CATALOGUE,
@@ -99,7 +99,10 @@ export class Files implements AsyncDisposable {
       clock,
       log,
     });
-    this.#door = new ApiDoor(filesPaths(folders).socket);
+    this.#door = new ApiDoor(filesPaths(folders).socket, {
+      away: JSON.stringify({ error: filesAway('it is being started') }),
+      lost: JSON.stringify({ error: filesLost() }),
+    });
   }
 
   /** Adopts the process of an earlier agent, and follows the record from now on. */

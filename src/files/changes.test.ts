@@ -79,6 +79,20 @@ test('changes of which the end of a try is unknown', async (t) => {
     await assert.rejects(store.move('two', 'k', 'l'), code('FILES_NO_OBJECT'));
   });
 
+  await t.test(
+    'what was made in a bucket is not made again in the next one of that name',
+    async () => {
+      await store.createBucket('anew', { owner: 'ann' });
+      lose(true, async () => {
+        await other.delete('anew', 'k');
+        await other.deleteBucket('anew');
+        await other.createBucket('anew', { owner: 'bob' });
+      });
+      await assert.rejects(store.put('anew', 'k', pieces('1'), {}), code('FILES_NO_BUCKET'));
+      assert.equal(await store.head('anew', 'k'), undefined);
+    },
+  );
+
   await t.test('what was made before another client came is not made again', async () => {
     await store.createBucket('after', { owner: 'ann' });
     const none = { ifNoneMatch: '*' } as const;

@@ -132,9 +132,13 @@ export class Changes {
       ...changes.flatMap((change) => change.reads),
     ];
     let tried: readonly Outcome[] = [];
+    let created: number | undefined;
     const { outcomes, state } = await this.#link.transaction(reads, (rows) => {
       const before = bucketOf(rows[0]?.[0], rows[1]?.[0]);
-      if (before === undefined) throw noBucket(bucket);
+      // What was left last goes with its bucket: in another one of that name nobody could tell what was made.
+      if (before === undefined || (created ?? before.created) !== before.created)
+        throw noBucket(bucket);
+      ({ created } = before);
       if (rows[1]?.[0]?.at(-1) === mark.id)
         return { writes: [], result: { outcomes: tried, state: before } };
       let state: BucketState = before;

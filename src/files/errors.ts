@@ -222,6 +222,13 @@ export function filesAway(why: string): MolnError {
   });
 }
 
+/** It was asked and then said nothing. */
+export function filesLost(): MolnError {
+  return new MolnError('FILES_OUTCOME_UNKNOWN', 'The file process ended before it answered', {
+    hint: 'What was asked may have happened: look before you repeat what changes files',
+  });
+}
+
 export function unauthorized(): MolnError {
   return new MolnError('FILES_UNAUTHORIZED', 'Files need a token of the API', {
     hint: 'Make one with "moln token create", and send it as "Authorization: Bearer TOKEN"',

@@ -140,7 +140,13 @@ export class PlaceTable implements CopyPlaces, AsyncDisposable {
     if (stat === undefined) throw blockNotThere(cid);
     const { length, sha256, meta } = stat;
     const { body } = await source.get(cid);
-    return await target.put(cid, body, { ...meta, length, sha256, maxBytes, givesPieces: true });
+    try {
+      return await target.put(cid, body, { ...meta, length, sha256, maxBytes, givesPieces: true });
+    } catch (error) {
+      // One that was refused before anybody read it still holds its connection.
+      await body[Symbol.asyncIterator]().return?.();
+      throw error;
+    }
   }
 
   /** Only those of this node: what other nodes may ask for. */

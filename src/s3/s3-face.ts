@@ -98,12 +98,13 @@ export class S3Face {
   /** Nothing came and nothing went for long. It is let be while it is this side that is not ready: copying a large object takes its time. */
   #quiet(socket: Socket): void {
     const answering = this.#answering.get(socket);
-    const isAtWork =
-      answering !== undefined &&
-      !answering.writableFinished &&
-      answering.req.complete &&
-      !answering.headersSent;
-    if (!isAtWork) socket.destroy();
+    // Without anything that moves nobody would begin the time anew.
+    if (answering !== undefined && isAtWork(answering, socket)) socket.setTimeout(this.#stallMs);
+    else socket.destroy();
+  }
+
+  get #stallMs(): number {
+    return (this.#options.times ?? TIMES).stallMs;
   }
 
   /** What is no HTTP that Node reads: a field too long, a length that is none. */
@@ -331,6 +332,13 @@ function errorAnswer(
     headers,
     body: errorBody(error, { resource: where.resource, requestId: where.id }),
   };
+}
+
+/** All that was said has gone, and what came of the body has yet to be read here, or is all of it. */
+function isAtWork(answering: ServerResponse, socket: Socket): boolean {
+  const { req } = answering;
+  const isHeard = socket.writableLength === 0 && answering.writableLength === 0;
+  return !answering.writableFinished && isHeard && (req.complete || req.readableLength > 0);
 }
 
 /** The client went away. */

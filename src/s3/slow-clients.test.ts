@@ -25,7 +25,8 @@ test('a client that does nothing is cut', async (t) => {
   const acl = cannedAcl('public-read-write', 'ann', 'ann');
   await store.createBucket('photos', { owner: 'ann', settings: { acl } });
   await store.put('photos', 'large', large(), { size: LARGE_BYTES, acl });
-  const times = { firstRequestMs: 200, headMs: 400, stallMs: 500 };
+  // What is slow in its head is told so, well before it counts as quiet.
+  const times = { firstRequestMs: 200, headMs: 200, stallMs: 1000 };
   const face = new S3Face({ store, clock: systemClock, log: silentLogger, times });
   const server = face.server().listen(0, '127.0.0.1');
   kit.stack.defer(() => {
@@ -70,6 +71,34 @@ test('a client that does nothing is cut', async (t) => {
       await cut;
       assert.ok((await said(socket)).length < LARGE_BYTES);
     }
+  });
+
+  await t.test('not while its body waits for what takes its time here, but then', async () => {
+    const put = store.put.bind(store);
+    const quiet = once(server, 'timeout');
+    const seen = Promise.withResolvers<boolean>();
+    const { mock } = t.mock.method(store, 'put', (async (...asked) => {
+      const slowly = async function* (): AsyncGenerator<Uint8Array> {
+        let isFirst = true;
+        for await (const piece of asked[2]) {
+          if (isFirst) {
+            isFirst = false;
+            socket.write('y'.repeat(10_000));
+            const [connection] = (await quiet) as [Socket];
+            seen.resolve(!connection.destroyed);
+          }
+          yield piece;
+        }
+      };
+      return await put(asked[0], asked[1], slowly(), asked[3]);
+    }) satisfies typeof store.put);
+    const socket = open(
+      `PUT /photos/slow HTTP/1.1\r\nHost: x\r\nContent-Length: ${LARGE_BYTES}\r\n\r\nx`,
+    );
+    const text = said(socket);
+    assert.ok(await seen.promise);
+    assert.equal(await text, '');
+    mock.restore();
   });
 
   await t.test('not while it waits for what takes its time here', async () => {
