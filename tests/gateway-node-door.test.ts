@@ -178,6 +178,19 @@ test('a first line that is none, too long, early or of nobody here ends the conn
   await client.see(/^\+$/);
 });
 
+test('who leaves while the instance is connected to leaves nothing behind', async () => {
+  await using nodes = await TwoNodes.start();
+  await using origin = await startOrigin(nodes);
+  const { client, socket } = nodes.knock();
+  await once(socket, 'secureConnect');
+  socket.end('app\n');
+  await until('the instance hears of the end', () => {
+    return origin.connections[0]?.socket.readableEnded === true;
+  });
+  await client.closed();
+  assert.equal(client.text, '+');
+});
+
 test('a first line that does not come, and a refusal that is not heard, end in time', async () => {
   const clock = new ManualClock();
   await using nodes = await TwoNodes.start({ clock });

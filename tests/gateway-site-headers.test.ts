@@ -39,6 +39,24 @@ test('header rules change what upstreams and clients see', async (t) => {
   assert.equal(headers.server, undefined);
 });
 
+test('header rules hold for trailers too, and so does what Connection names', async (t) => {
+  const gateway = await siteBefore(t, RULES, (request, response) => {
+    request.resume().once('end', () => {
+      response.setHeader('Connection', 'close, X-Hop');
+      response.write(JSON.stringify(request.trailers));
+      response.addTrailers({ Server: 'secret/1.0', 'X-Hop': 'h', 'X-Last': 'l' });
+      response.end();
+    });
+  });
+  const client = gateway.connect();
+  client.send(
+    'POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n' +
+      '0\r\nX-Secret: s\r\nX-Set: client\r\nX-First: f\r\n\r\n',
+  );
+  await client.closed();
+  assert.match(client.text, /\{"x-first":"f"\}\r\n0\r\nX-Last: l\r\n\r\n$/);
+});
+
 test('what is stored is what the upstream said, and the rules come after it', async (t) => {
   let asked = 0;
   const app = (_request: unknown, response: import('node:http').ServerResponse): void => {
@@ -167,6 +185,19 @@ const REDIRECTS = [
   ['//evil.test/x', { location: '$uri' }, '/evil.test/x'],
   ['/\\evil.test', { location: '$path' }, '/evil.test'],
 ] as const;
+
+test('a redirect is made with the scheme that a trusted proxy says', async (t) => {
+  for (const [trust, wanted] of [
+    [['127.0.0.1'], '/?https'],
+    [['10.0.0.1'], '/?http'],
+  ] as const) {
+    const location = '/?$scheme';
+    const target = { kind: 'redirect', status: 308, location } as const;
+    const gateway = await siteAt(t, { access: { trust } }, () => target);
+    const { headers } = await ask(gateway, '/', { headers: { 'X-Forwarded-Proto': 'https' } });
+    assert.equal(headers.location, wanted);
+  }
+});
 
 test('redirects are made of the request, and lead nowhere else', async (t) => {
   for (const [path, target, wanted] of REDIRECTS) {

@@ -270,6 +270,11 @@ const PASSED: readonly (readonly [string, string, string])[] = [
     `POST / HTTP/1.1\r\n${H}{c}Transfer-Encoding: chunked\r\n\r\n0\r\nx-t: 1\r\nETag: "e"\r\n\r\n`,
   ],
   [
+    'trailers that Connection names go',
+    `POST / HTTP/1.1\r\n${H}Connection: X-Plan\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nx-plan: gold\r\nX-T: 1\r\n\r\n`,
+    `POST / HTTP/1.1\r\n${H}{c}Transfer-Encoding: chunked\r\n\r\n0\r\nX-T: 1\r\n\r\n`,
+  ],
+  [
     'a body that looks like a request stays a body',
     `POST / HTTP/1.1\r\n${H}Content-Length: ${SMUGGLED.length}\r\n\r\n${SMUGGLED}`,
     `POST / HTTP/1.1\r\n${H}{c}Content-Length: ${SMUGGLED.length}\r\n\r\n${SMUGGLED}`,

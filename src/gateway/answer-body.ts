@@ -1,5 +1,5 @@
 /** A body on its way from the upstream to the client, framed anew. */
-import { chunkLine, type ChunkSink } from '../http/chunked.ts';
+import { chunkLine, type ChunkSink, LAST_CHUNK } from '../http/chunked.ts';
 import { BODY, type BodyKind, type ResponseFraming } from '../http/framing.ts';
 import { lastChunkText } from './forward-head.ts';
 import { IncomingBody } from './incoming-body.ts';
@@ -9,6 +9,8 @@ import type { Outbox } from './outbox.ts';
 export class AnswerBody implements ChunkSink {
   /** How its end is marked towards the client. */
   toClient: BodyKind = BODY.none;
+  /** In lower case: fields that were taken out of the head, and are no trailers either. */
+  dropped: readonly string[] = [];
   private readonly out: Outbox;
   private readonly incoming: IncomingBody = new IncomingBody();
   private watcher: ChunkSink | undefined;
@@ -40,7 +42,7 @@ export class AnswerBody implements ChunkSink {
     const { incoming } = this;
     const end = incoming.feed(buffer, from, to, this);
     if (incoming.done && this.toClient === BODY.chunked) {
-      this.out.text(lastChunkText(incoming.trailers));
+      this.out.text(lastChunkText(incoming.trailers, this.dropped));
     }
     return end;
   }
@@ -48,7 +50,7 @@ export class AnswerBody implements ChunkSink {
   /** The upstream has closed its side. True when that is how the body ends; otherwise it is cut off. */
   ended(): boolean {
     if (!this.incoming.ended()) return false;
-    if (this.toClient === BODY.chunked) this.out.text(lastChunkText(undefined));
+    if (this.toClient === BODY.chunked) this.out.text(LAST_CHUNK);
     return true;
   }
 

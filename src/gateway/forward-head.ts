@@ -330,8 +330,12 @@ export function switchingHeadText(head: ResponseHead, names: readonly string[]):
   return `${line}${keptLines(head, head.lineAt(0), dropped, names)}${upgradeLines(head)}\r\n`;
 }
 
-/** The last chunk with the trailer fields that may be passed on. */
-export function lastChunkText(trailers: FieldScanner | undefined): string {
+/** The last chunk with the trailer fields that may be passed on. `names`: in lower case, what the head lost on its way. */
+export function lastChunkText(
+  trailers: FieldScanner | undefined,
+  names: readonly string[],
+): string {
   if (trailers === undefined) return LAST_CHUNK;
-  return `0\r\n${keptLines(trailers, trailers.start, TRAILER_FORBIDDEN, TRAILER_FORBIDDEN_NAMES)}\r\n`;
+  const dropped = [...TRAILER_FORBIDDEN_NAMES, ...names];
+  return `0\r\n${keptLines(trailers, trailers.start, TRAILER_FORBIDDEN, dropped)}\r\n`;
 }

@@ -128,7 +128,9 @@ export class NodeTunnel {
       out.flush();
       if (out.blocked) socket.pause();
     });
-    socket.on('end', () => out.end());
+    // It may have come while the instance was waited for, and is told once.
+    if (socket.readableEnded) out.end();
+    else socket.on('end', () => out.end());
     near.on('drain', () => socket.resume());
   }
 

@@ -36,6 +36,8 @@ function bodyText(body: Buffer, kind: BodyKind): string {
 export class ProxyExchange extends UpstreamExchange implements Proxy {
   private readonly connection: Connection;
   private requestKind: BodyKind = BODY.none;
+  /** What its Connection names: neither fields nor trailer fields of that name go on (RFC 9110 7.6.1). */
+  private requestNames: readonly string[] = [];
   private upgrading = false;
   private readonly answer: AnswerBody;
   private watcher: AnswerWatcher | undefined;
@@ -57,6 +59,7 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
     }
     this.upgrading = framing.upgrade && upgradeProtocols(head) !== '';
     this.requestKind = framing.kind;
+    this.requestNames = framing.names;
     const kept = KeptHead.take();
     putRequestHead(kept, head, {
       framing,
@@ -116,7 +119,9 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
 
   protected sendEnd(): void {
     if (this.requestKind !== BODY.chunked) return;
-    this.socket?.out.text(lastChunkText(this.connection.body.trailers));
+    const { body, shape } = this.connection;
+    const dropped = [...this.requestNames, ...(shape?.request?.drop ?? [])];
+    this.socket?.out.text(lastChunkText(body.trailers, dropped));
   }
 
   flush(): void {

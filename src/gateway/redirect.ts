@@ -1,5 +1,6 @@
 /** Where a redirect leads: a fixed place, or one made of the request. */
 import { statusLine } from '../http/status.ts';
+import { clientScheme } from './client-fragment.ts';
 import type { RouteTarget } from './config.ts';
 import type { Connection } from './connection.ts';
 import { filledIn, PathPattern } from './path-pattern.ts';
@@ -51,7 +52,7 @@ function locationFor(connection: Connection, target: RedirectTarget): string | u
   const uri = asked.startsWith('/') ? asked : '/';
   const local = connection.localAuthority;
   const values = new Map([
-    ['scheme', connection.owner.protocol],
+    ['scheme', clientScheme(connection)],
     ['host', host === '' ? local.replace(/:\d+$/, '') : host],
     ['authority', authority === '' ? local : authority],
     ['uri', uri],

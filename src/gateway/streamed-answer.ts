@@ -36,6 +36,8 @@ export function beginStreamed(
     dateLine: plane.dateLine,
     lines,
   };
+  const rules = shape?.site.response;
+  body.dropped = rules === undefined ? options.names : [...options.names, ...rules.drop];
   if (shape === undefined) {
     putResponseHead(connection.out, head, options);
     return;
