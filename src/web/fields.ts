@@ -309,13 +309,18 @@ function numberOf(given: unknown): number | undefined {
   return Number(given);
 }
 
+/** As `datetime-local` of browsers and SQLite's own functions write it. */
+const WITHOUT_ZONE = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?$/;
+
+/** Without a zone it is UTC, as forms show it: `Date.parse` takes the machine's, so that a form which is only saved again changes it. */
 function timeOf(given: string | number): number {
-  return typeof given === 'number' ? given : Date.parse(given);
+  if (typeof given === 'number') return given;
+  return Date.parse(WITHOUT_ZONE.test(given) ? `${given}Z` : given);
 }
 
-/** Of the text that `toColumn` makes, `2026-01-31T09:30:00.000Z`; others are left to `Date.parse`, which takes longer. NaN: no time. */
+/** Of the text that `toColumn` makes, `2026-01-31T09:30:00.000Z`; others take longer. NaN: no time. */
 function keptTime(text: string): number {
-  if (!hasKeptForm(text)) return Date.parse(text);
+  if (!hasKeptForm(text)) return timeOf(text);
   const date = Date.UTC(part(text, 0, 100, 9999), part(text, 5, 1, 12) - 1, part(text, 8, 1, 31));
   const minutes = part(text, 11, 0, 23) * 60 + part(text, 14, 0, 59);
   const ms = date + (minutes * 60 + part(text, 17, 0, 59)) * 1000 + part(text, 20, 0, 999);

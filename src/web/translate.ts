@@ -117,7 +117,10 @@ function filled(text: string, values: Readonly<Record<string, Value>>, language:
     const value = values[name] ?? '';
     if (typeof value === 'number') return new Intl.NumberFormat(language).format(value);
     if (typeof value === 'string') return value;
-    return new Intl.DateTimeFormat(language, { dateStyle: 'medium' }).format(value);
+    // All instances say the same day, whatever zone their machine is in.
+    return new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeZone: 'UTC' }).format(
+      value,
+    );
   });
 }
 

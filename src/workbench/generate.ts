@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { MolnError, systemCode } from '../base/errors.ts';
 import { systemClock } from '../base/time.ts';
 import { requireApp } from './app-folder.ts';
-import type { Field } from '../web/web.ts';
 import { type FieldWord, readFields } from './field-words.ts';
 import { linkFramework } from './link.ts';
 import { loadParts } from './load.ts';
@@ -18,6 +17,7 @@ import {
   controllerFile,
   islandFile,
   jobFile,
+  labelField,
   mailFile,
   modelFile,
   namesOf,
@@ -152,13 +152,8 @@ async function labelsFor(
     [name]: fields.find(({ kind, flags }) => kind === 'string' && !flags.includes('optional'))
       ?.name,
   };
-  for (const one of models) {
-    labels[one.name] = Object.entries<Field>(one.fields).find(
-      ([, { kind, options }]) =>
-        kind === 'string' && options.hidden !== true && options.optional !== true,
-    )?.[0];
-  }
-  const missing = [...targets].find((target) => !(target in labels));
+  for (const one of models) labels[one.name] = labelField(one.fields);
+  const missing = [...targets].find((target) => !Object.hasOwn(labels, target));
   if (missing !== undefined) throw noModel(name, missing);
   return labels;
 }

@@ -1,16 +1,28 @@
 /** Model, controller, views and test of one noun, as source text that a person would write. Pure. */
 import { MolnError } from '../base/errors.ts';
-import { plural, singular } from '../web/web.ts';
+import { type Field, plural, singular } from '../web/web.ts';
 import { type FieldWord, fieldSource, sampleOf } from './field-words.ts';
 import { fill, type TemplateWords } from './templates.ts';
 
 const NAME = /^[a-z][a-z0-9_]{0,40}$/;
-/** Nouns that end like a plural and are none. */
-const NO_PLURAL = /(?:ss|us|is|news|series|species|lens|gas|bias|atlas|chaos)$/;
+/** Nouns that end like a plural and are none; short ones are abbreviations, such as sms. */
+const NO_PLURAL =
+  /(?:ss|us|is|news|series|species|lens|gas|alias|bias|atlas|canvas|chaos)$|(?:^|_)[a-z]{1,2}s$/;
 /** Columns of the table that lists them all. */
 const COLUMNS_MAX = 4;
 /** Rows that a form lets one choose from. */
 const CHOICES_MAX = 200;
+/** Formats of strings that are nobody else's business: forms of a scaffold are for everybody. */
+const PRIVATE: ReadonlySet<string | undefined> = new Set(['email', 'password']);
+/** What views have from elsewhere: a model of that name gets another one there. */
+const IN_VIEWS: ReadonlySet<string> = new Set([
+  'Button',
+  'Form',
+  'Inputs',
+  'Layout',
+  'Page',
+  'Pages',
+]);
 const LONG: ReadonlySet<string> = new Set(['text', 'json']);
 
 interface Names extends TemplateWords {
@@ -126,6 +138,19 @@ export function islandFile(name: string): Readonly<Record<string, string>> {
   };
 }
 
+/** By which field everybody may know the rows of a model, if there is one. */
+export function labelField(fields: Readonly<Record<string, Field>>): string | undefined {
+  return Object.entries(fields).find(
+    ([
+      ,
+      {
+        kind,
+        options: { hidden, optional, format },
+      },
+    ]) => kind === 'string' && hidden !== true && optional !== true && !PRIVATE.has(format),
+  )?.[0];
+}
+
 /** Everything for a noun: what `moln generate scaffold` writes beside the migration. */
 export function scaffoldFiles(
   name: string,
@@ -207,12 +232,13 @@ function choiceWords(
   const targets = [...new Set(links.map(({ target = '' }) => target))];
   const lists = targets.map((target) => {
     const { constant, type } = namesOf(target);
-    return `  const ${constant} = await ${type}.order('-id').limit(${CHOICES_MAX}).all();\n`;
+    return `  const ${constant} = await ${target === one ? type : inView(type)}.order('-id').limit(${CHOICES_MAX}).all();\n`;
   });
   const entries = links.map(({ name, target = '' }) => {
     const label = labels[target];
-    const each = label === undefined ? '{ id }' : `{ id, ${label} }`;
-    return `    ${name}: ${namesOf(target).constant}.map((${each}) => [id, ${label ?? 'String(id)'}] as const),\n`;
+    // Not taken apart: a field may be called `class`.
+    const text = label === undefined ? 'String(row.id)' : `row.${label}`;
+    return `    ${name}: ${namesOf(target).constant}.map((row) => [row.id, ${text}] as const),\n`;
   });
   const others = targets.filter((target) => target !== one);
   return {
@@ -220,9 +246,17 @@ function choiceWords(
     choose: ' choices={await choices()}',
     choices: `\nasync function choices() {\n${lists.join('')}  return {\n${entries.join('')}  };\n}\n`,
     models: others
-      .map((target) => `import { ${namesOf(target).type} } from '../models/${target}.ts';\n`)
+      .map((target) => {
+        const { type } = namesOf(target);
+        const name = inView(type) === type ? type : `${type} as ${inView(type)}`;
+        return `import { ${name} } from '../models/${target}.ts';\n`;
+      })
       .join(''),
   };
+}
+
+function inView(type: string): string {
+  return IN_VIEWS.has(type) ? `${type}Model` : type;
 }
 
 function testText(words: TemplateWords, fields: readonly FieldWord[]): string {
