@@ -3,13 +3,14 @@ import { test } from 'node:test';
 import { createLogger } from '../base/log.ts';
 import { adminPages } from './admin.ts';
 import { App } from './app.ts';
-import { belongsTo, string } from './fields.ts';
+import { belongsTo, datetime, string } from './fields.ts';
 import { Input } from './forms.ts';
 import { model } from './model.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 
 const Team = model('team', { name: string() });
 const Player = model('player', { nick: string(), team_id: belongsTo('team') });
+const Match = model('match', { at: datetime() });
 const Entry = model('entry', { note: string(), author: string({ editable: false }) });
 
 test('references are chosen by name, and rows that only code can make have no form', async () => {
@@ -55,11 +56,13 @@ test('references are chosen by name, and rows that only code can make have no fo
   assert.match(await (await page('/admin/entries/1')).text(), /value="Kept"[\s\S]*Save/);
 });
 
-test('a form keeps what a row refers to, though it is not offered', async () => {
+test('a form keeps what a row refers to, though it is not offered, and seconds of times', async () => {
   const controllers = {
     players: {
       'GET /edit': () =>
         Input({ model: Player, name: 'team_id', row: { team_id: 9 }, choices: [[1, 'Reds']] }),
+      'GET /times/:at': ({ params }) =>
+        Input({ model: Match, name: 'at', row: { at: new Date(params['at'] ?? '') } }),
     },
   };
   await using database = new SqliteDatabase(':memory:');
@@ -69,9 +72,12 @@ test('a form keeps what a row refers to, though it is not offered', async () => 
     { ...parts, islands: new Map(), islandScript: '', publicFolder: '/nowhere' },
     { database, log },
   );
-  const page = await app.fetch(new Request('http://localhost/players/edit'), '127.0.0.1');
+  const page = async (path: string): Promise<string> =>
+    await (await app.fetch(new Request(`http://localhost/players/${path}`), '127.0.0.1')).text();
+  for (const shown of ['2027-01-31T12:00', '2027-01-31T12:00:05', '2027-01-31T12:00:05.123'])
+    assert.ok((await page(`times/${shown}Z`)).includes(`value="${shown}"`), shown);
   assert.match(
-    await page.text(),
+    await page('edit'),
     /<option value="9" selected="">9<\/option><option value="1">Reds<\/option>/,
   );
 });

@@ -273,7 +273,8 @@ function shownValue(one: Field, { row, name }: InputProps, sent: Given | undefin
   if (sent !== undefined && name in sent) return sent[name];
   const value =
     (row as Given | undefined)?.[name] ?? (row === undefined ? one.options.default : undefined);
-  if (value instanceof Date) return value.toISOString().slice(0, 16);
+  // Seconds only where there are some, but then they stay: else saving would change them.
+  if (value instanceof Date) return value.toISOString().replace(/(?::00\.000|\.000)?Z$/, '');
   return one.kind === 'json' && value !== undefined ? JSON.stringify(value, undefined, 2) : value;
 }
 
