@@ -145,6 +145,111 @@ test('what triggers do to rows that no key names', async () => {
   }
 });
 
+/** Of what a trigger does that its plainest reading does not tell: tables `t` and `u` as above, without a key that is unique. */
+const HIDDEN: readonly (readonly [why: string, ...texts: string[]])[] = [
+  [
+    'a FROM in brackets reads what another text names rows of',
+    'CREATE TRIGGER tr AFTER INSERT ON t BEGIN UPDATE u SET v = (SELECT count(*) FROM (u y JOIN t z ON z.id = y.id)) WHERE id = NEW.x; END',
+    'INSERT INTO t VALUES (9, 2)',
+  ],
+  [
+    "the trigger is the connection's own",
+    'CREATE TEMP TRIGGER tr AFTER INSERT ON main.t BEGIN UPDATE t SET x = 9 WHERE id < NEW.id; END',
+    'INSERT INTO t VALUES (9, 2)',
+  ],
+  [
+    'an upsert fires the others with another row',
+    'CREATE TRIGGER a AFTER UPDATE ON t WHEN NEW.id = 1 BEGIN INSERT INTO t VALUES (2, 0) ON CONFLICT(id) DO UPDATE SET x = 3; END',
+    'CREATE TRIGGER b AFTER UPDATE ON t BEGIN UPDATE u SET v = 9 WHERE id = NEW.x; END',
+    'UPDATE t SET x = 1 WHERE id = 1',
+  ],
+  [
+    'a trigger that does not say when is one before',
+    'ALTER TABLE t ADD COLUMN y',
+    'CREATE TRIGGER a UPDATE ON t BEGIN INSERT OR REPLACE INTO t VALUES (OLD.id, 3, 0); END',
+    'CREATE TRIGGER b AFTER UPDATE ON t BEGIN UPDATE u SET v = 9 WHERE id = NEW.x; END',
+    'UPDATE t SET y = 5 WHERE id = 1',
+  ],
+  [
+    'a table further out is called new',
+    'CREATE TRIGGER tr AFTER INSERT ON t BEGIN UPDATE u SET v = (SELECT sum((SELECT y.v FROM u y WHERE y.id = new.x)) FROM t AS new) WHERE id = 1; END',
+    'INSERT INTO t VALUES (9, 2)',
+  ],
+  [
+    'a default takes the place of NULL',
+    'CREATE TABLE w(id INTEGER PRIMARY KEY, x INTEGER NOT NULL ON CONFLICT REPLACE DEFAULT 3)',
+    'INSERT INTO w VALUES (1, 1)',
+    'CREATE TRIGGER tr AFTER UPDATE ON w BEGIN UPDATE u SET v = 9 WHERE id = NEW.x; END',
+    'UPDATE w SET x = NULL WHERE id = 1',
+  ],
+  [
+    'a rowid is given as text',
+    'CREATE TABLE k(id INTEGER PRIMARY KEY, c UNIQUE)',
+    'INSERT INTO k VALUES (1, 7), (2, 8)',
+    'CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT OR IGNORE INTO k(c) VALUES (NEW.rowid); END',
+    "INSERT INTO t VALUES ('7', 1)",
+    'SELECT * FROM k',
+  ],
+];
+
+for (const [why, ...texts] of HIDDEN) {
+  test(`what triggers do that is not seen at once: ${why}`, async () => {
+    using pair = new PlannerPair([1, 3, 8]);
+    for (const text of [
+      'CREATE TABLE t(id INTEGER PRIMARY KEY, x INTEGER)',
+      'CREATE TABLE u(id INTEGER PRIMARY KEY, v)',
+      "INSERT INTO t SELECT value, value FROM json_each('[1,2,3,4,5]')",
+      "INSERT INTO u SELECT value, value FROM json_each('[1,2,3,4,5]')",
+      ...texts,
+      'SELECT * FROM t',
+      'SELECT * FROM u',
+    ])
+      await pair.ask(text);
+  });
+}
+
+test('hidden ids of rows that triggers put in are not those of rows that were not gathered', async () => {
+  for (const [before, after] of [
+    // Somebody might see a hidden id.
+    [
+      'CREATE VIEW seen AS SELECT rowid FROM g',
+      'CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO g VALUES (NEW.x, 0); END',
+    ],
+    // Of the table that fires them.
+    [
+      'CREATE TABLE h(x)',
+      'CREATE TRIGGER tr AFTER UPDATE ON g BEGIN INSERT INTO g VALUES (NEW.what + 50, 1); END',
+    ],
+  ] as const) {
+    let last = 0n;
+    const ids = {
+      next: async (_: string, count: number): Promise<bigint> =>
+        (last += BigInt(count)) - BigInt(count - 1),
+      taken: async (_: string, id: bigint): Promise<boolean> => {
+        if (id > last) last = id;
+        return false;
+      },
+    };
+    using stripes = new MemoryStripes(4);
+    using planner = new Planner(stripes, { ids });
+    const connection = planner.connect();
+    for (const sql of [
+      'CREATE TABLE t(id INTEGER PRIMARY KEY, x)',
+      'CREATE TABLE g(what INTEGER, n) /* moln: distribute by what */',
+      "INSERT INTO g SELECT value, 0 FROM json_each('[1,2,3,4,5,6,7,8,9,10,11,12]')",
+      before,
+      after,
+      'INSERT INTO t VALUES (1, 21)',
+      'INSERT INTO t VALUES (2, 22)',
+      'UPDATE g SET n = 5 WHERE what = 3',
+      'UPDATE g SET n = 6 WHERE what = 7',
+    ])
+      await connection.execute(sql);
+    const { rows } = await connection.execute('SELECT count(*), count(DISTINCT rowid) FROM g');
+    assert.deepEqual(rows, [[14n, 14n]]);
+  }
+});
+
 test('tables beyond what may be gathered take rows that fire triggers', async () => {
   for (const count of [1, 4]) {
     using stripes = new MemoryStripes(count);

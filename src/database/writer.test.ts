@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { decodeEntry } from './entry.ts';
-import { ROWS_MAX } from './limits.ts';
+import { ROWS_MAX, TRANSACTION_BYTES_MAX } from './limits.ts';
 import type { Statement } from './statement.ts';
 import { type Outcome, Writer } from './writer.ts';
 
@@ -76,4 +76,17 @@ test('a statement of a transaction that goes on and fails after it has run leave
   const entry = writer.finish({ epoch: 1, group: new Uint8Array(16), cross: false });
   assert.ok(entry !== undefined);
   assert.equal(decodeEntry(entry.header, entry.body).changes, 2);
+});
+
+test('a transaction that was too large at a savepoint is not committed without what came before', (context) => {
+  const writer = newWriter(context);
+  const step = (sql: string): unknown => writer.step({ sql }, 10_000_000).rows;
+  step('CREATE TABLE b (id INTEGER PRIMARY KEY, body BLOB)');
+  for (let id = 0; id <= 16; id++)
+    step(`INSERT INTO b VALUES (${id}, zeroblob(${TRANSACTION_BYTES_MAX / 16}))`);
+  assert.throws(() => writer.savepoint({ savepoint: 'open', name: 's' }), /at most 64/);
+  writer.savepoint({ savepoint: 'open', name: 's' });
+  step('INSERT INTO t VALUES (3)');
+  const facts = { epoch: 1, group: new Uint8Array(16), cross: false };
+  assert.throws(() => writer.finish(facts), /at most 64/);
 });

@@ -218,6 +218,8 @@ export class Writer implements Disposable {
    */
   finish(facts: EntryFacts): EncodedEntry | undefined {
     this.#cut();
+    // Whoever went on after `#cut` refused what came before would have an entry without that.
+    this.#requireFewBytes();
     this.#noteSequences();
     if (this.#schemaChanged) {
       checkKeys(this.#connection);
@@ -376,10 +378,14 @@ export class Writer implements Disposable {
     this.#isDirty = false;
     if (changeset.byteLength === 0) return;
     this.#bytes += changeset.byteLength;
-    if (this.#bytes > TRANSACTION_BYTES_MAX)
-      throw transactionTooLarge(this.#bytes, TRANSACTION_BYTES_MAX);
+    this.#requireFewBytes();
     this.#changes += summarize(changeset).changes;
     this.#parts.push({ kind: 'changes', changeset });
+  }
+
+  #requireFewBytes(): void {
+    if (this.#bytes > TRANSACTION_BYTES_MAX)
+      throw transactionTooLarge(this.#bytes, TRANSACTION_BYTES_MAX);
   }
 
   #noteSequences(): void {

@@ -41,6 +41,8 @@ export interface FiredOptions {
   readonly foreignKeys: boolean;
   readonly recursiveTriggers: boolean;
   readonly ids: IdSource | undefined;
+  /** Nothing can have seen hidden ids, so those that SQLite chose may be replaced. */
+  readonly areIdsUnseen: boolean;
   /** What the statement says about conflicts, which holds in its triggers too. */
   readonly replaces: boolean;
 }
@@ -336,8 +338,10 @@ class FiredRows {
 
   /** A hidden id that the source gives when the row is written: SQLite's choice here is of no account. */
   #isIdReplaced(table: Table): boolean {
-    const { ids, pins } = this.#options;
+    const { areIdsUnseen, ids, pins } = this.#options;
     return (
+      areIdsUnseen &&
+      table !== this.#table &&
       table.ridHidden &&
       table.distkey?.name !== table.rid &&
       idsFor(table, ids, pins.slots.count) !== undefined

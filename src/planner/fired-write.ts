@@ -62,7 +62,8 @@ function newOf(shape: InsertShape, row: SqlRow, options: FiredOptions): FiringRo
   );
   // Without one SQLite chooses.
   const id = row[at] ?? undefined;
-  for (const word of ['rowid', '_rowid_', 'oid']) values.set(word, id);
+  const own = id === undefined ? id : kept(id, { affinity: 'integer' }, options.pins);
+  for (const word of ['rowid', '_rowid_', 'oid']) values.set(word, own);
   for (const column of table.columns) {
     const given = columns.findIndex((name) => foldName(name) === foldName(column.name));
     const value = given < 0 ? null : (row[given] ?? null);
@@ -143,7 +144,9 @@ function changedOf(
     const value = colNames.length === 1 ? constant(expr, pins) : undefined;
     for (const { text } of colNames) {
       const column = table.columnsByName.get(foldName(text));
-      const isOpen = value === undefined || column === undefined;
+      // Where a column says what takes the place of NULL, that is there.
+      const isOpen =
+        value === undefined || column === undefined || (value === null && column.notNull);
       values.set(foldName(text), isOpen ? undefined : kept(value, column, pins));
     }
   }

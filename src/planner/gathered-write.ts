@@ -263,7 +263,10 @@ async function writeBack(
 }
 
 /** Neither the text nor a trigger can have seen a hidden id. */
-function areIdsUnseen(binding: Binding, { catalogue }: WriteContext): boolean {
+export function areIdsUnseen(
+  binding: Pick<Binding, 'sql'>,
+  { catalogue }: Pick<WriteContext, 'catalogue'>,
+): boolean {
   const others = catalogue.objects.filter(({ type }) => type === 'trigger' || type === 'view');
   return ![binding, ...others].some(({ sql }) => /rowid|\boid\b/i.test(sql));
 }

@@ -21,10 +21,11 @@ export interface Firing {
   readonly touchesOwn: boolean;
 }
 
-/** Names that stand for the row, and texts of which the rows cannot be told. */
+/** Names that stand for tables, and tables that are no items of a FROM. */
 const OPAQUE: ReadonlySet<AstNode['type']> = new Set<AstNode['type']>([
   'CommonTableExpr',
   'InTableExpr',
+  'SubSelectTable',
 ]);
 
 const EVENTS = {
@@ -42,6 +43,10 @@ export function firingOf(
 ): Firing | string {
   if (temporary !== 'none' || readsSchema || readsSequence || tables.some((one) => one.virtual))
     return 'it fires a trigger beside temporary or virtual tables';
+  if (
+    catalogue.temporary.some(({ name, type }) => type === 'trigger' && triggers.has(foldName(name)))
+  )
+    return 'it fires a temporary trigger';
   const found: Trigger[] = [];
   for (const { name, sql, table: on, type } of catalogue.objects) {
     if (type !== 'trigger' || !triggers.has(foldName(name))) continue;
@@ -57,7 +62,7 @@ export function firingOf(
   );
   // What it changes before the statement does, and what fires the others once more, with other rows.
   const isFar = own.some(
-    ({ of, one }) => of.time === 'Before' || (one.type === EVENTS[node.type] && found.length > 1),
+    ({ of, one }) => of.time !== 'After' || (fires(one, EVENTS[node.type]) && found.length > 1),
   );
   return isFar
     ? 'it fires triggers that change its own table'
@@ -67,6 +72,11 @@ export function firingOf(
 function isOpaque(node: AstNode): boolean {
   if (node.type === 'UpdateTriggerCmd') return node.from !== undefined;
   return OPAQUE.has(node.type);
+}
+
+function fires(command: TriggerCommand, event: TriggerCommand['type']): boolean {
+  if (command.type === event) return true;
+  return event === 'UpdateTriggerCmd' && 'upsert' in command && command.upsert !== undefined;
 }
 
 function eventOf({ event }: CreateTrigger): TriggerCommand['type'] {

@@ -2,8 +2,8 @@
 import { isMolnError } from '../base/errors.ts';
 import { sqliteResultCode } from '../sqlite/sqlite.ts';
 import { type Binding, bind } from './binding.ts';
-import { firedChange, firedInsert } from './fired-write.ts';
-import { gatheredWrite, type WriteContext, type Written } from './gathered-write.ts';
+import { firedChange, type FiredContext, firedInsert } from './fired-write.ts';
+import { areIdsUnseen, gatheredWrite, type WriteContext, type Written } from './gathered-write.ts';
 import { ID_ATTEMPTS_MAX, idsFor, isIdInUse, raiseIds, withGivenIds } from './given-ids.ts';
 import { narrowInsert } from './narrow-insert.ts';
 import { narrowKeyed } from './narrow-keyed.ts';
@@ -134,7 +134,7 @@ async function onStripes(
     const route = routeOf(shape, pins);
     if (route === undefined) return undefined;
     if (shape.fires !== undefined) {
-      const fired = await firedChange(shape, route, { ...context, tables: binding.tables });
+      const fired = await firedChange(shape, route, firedContext(binding, context));
       if (fired === undefined) return undefined;
       return await gatheredWrite(binding, context.text, pins.values, context, fired);
     }
@@ -169,7 +169,7 @@ async function onStripes(
     pins,
     foreignKeys,
   });
-  const narrow = alone && firedInsert(alone, filled, { ...context, tables: binding.tables });
+  const narrow = alone && firedInsert(alone, filled, firedContext(binding, context));
   if (narrow === undefined) return undefined;
   // A conflict that is found here is SQLite's own answer: nothing to try again.
   spread.stripes = 0;
@@ -180,6 +180,14 @@ async function onStripes(
     throw written.failure;
   }
   return written;
+}
+
+function firedContext(binding: Binding, context: RunContext): FiredContext {
+  return {
+    ...context,
+    tables: binding.tables,
+    areIdsUnseen: areIdsUnseen(binding, context),
+  };
 }
 
 /** RETURNING of several stripes, in the order of one: of tables of a few rows, as for reading. */
