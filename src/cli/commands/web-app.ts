@@ -131,7 +131,7 @@ export const GENERATE: CommandSpec = {
     generator(
       {
         name: 'policy',
-        summary: 'Who may do what with the rows of a model.',
+        summary: 'Who may do what with the rows of a model: those of a user, only that user.',
         arguments: [NAME],
         examples: [['moln generate policy post', 'app/policies/post.ts']],
       },
