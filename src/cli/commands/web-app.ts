@@ -207,7 +207,14 @@ export const TEST: CommandSpec = ownProcess(
 );
 
 export const REPL: CommandSpec = ownProcess(
-  { name: 'repl', summary: "Talk to an app's models and database, in JavaScript." },
+  {
+    name: 'repl',
+    summary: "Talk to an app's models and database, in JavaScript.",
+    examples: [
+      ['moln repl', 'at its prompt: await Post.where({ published: true }).count()'],
+      ['moln console', 'another thing: a link to the console in the browser'],
+    ],
+  },
   (bench, folder) => bench.runWords(folder, 'repl'),
 );
 
