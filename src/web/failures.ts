@@ -48,7 +48,12 @@ export function statusOf(error: unknown): number {
 export function failureOf(error: unknown, id: string): Failure {
   const status = statusOf(error);
   const detail = status === 500 ? undefined : (error as MolnError).message;
-  return { status, title: TITLES[status] ?? 'Something went wrong', detail, id };
+  return { status, title: titleOf(status), detail, id };
+}
+
+/** What an answer of this status is about, for people. */
+export function titleOf(status: number): string {
+  return TITLES[status] ?? 'Something went wrong';
 }
 
 export function failureAnswer(failure: Failure, error: unknown, wantsJson: boolean): Response {
