@@ -164,7 +164,9 @@ test('what goes wrong is a page or a problem, with an id that is in the log', as
   const wild = await ask('/posts/%3Cscript%3E', { headers: { accept: 'text/html' } });
   const nowhere = wild.headers.get('x-request-id') ?? 'none';
   assert.match(await wild.text(), new RegExp(`There is no post &lt;script&gt;.*${nowhere}`));
-  assert.ok(log.some(({ message, fields }) => / 404$/.test(message) && fields['id'] === nowhere));
+  assert.ok(
+    log.some(({ message, fields }) => message.endsWith(' 404') && fields['id'] === nowhere),
+  );
   assert.equal(
     (
       await ask('/posts/token', {

@@ -34,8 +34,9 @@ export async function tooLate(
 function shown({ kind }: Field, value: unknown): string {
   if (value === null || value === '') return 'is empty now';
   if (kind === 'boolean') return value === true ? 'is ticked now' : 'is not ticked now';
-  const isPlain = kind === 'string' || kind === 'text' || typeof value === 'number';
-  if (!isPlain || kind === 'reference') return 'may be another one now';
+  // Of a reference that is an id, which says nothing to people.
+  if (kind === 'reference' || (typeof value !== 'string' && typeof value !== 'number'))
+    return 'may be another one now';
   const text = String(value);
   const rest = text.length > SHOWN_CHARACTERS_MAX ? '…' : '';
   return `is "${text.slice(0, SHOWN_CHARACTERS_MAX)}${rest}" now`;
