@@ -274,8 +274,8 @@ test('an app from nothing to three instances', async (t) => {
     await console.goto(await loginLink(node));
     await console.waitForSelector('.sentence');
     await console.goto(new URL('/apps/blog', console.url()).href);
-    const row = console.getByRole('row', { name: /never.*\{"id":7\}.*Not written yet: 7/ });
-    await row.waitFor();
+    const why = /never.*\{"id":7\}.*Not written yet: 7 \(app\/jobs\/never\.ts:5\)/;
+    await console.getByRole('row', { name: why }).waitFor();
     await pagesAreForEverybody(browser, console, ['/apps/blog']);
     assert.deepEqual(browser.problems, []);
   });

@@ -1,6 +1,6 @@
 /** What somebody who writes an app has at hand, by what they type: generators by themselves, the REPL, and what `moln dev` says of mistakes. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -85,6 +85,7 @@ function words({ body }: Answer): string {
     .replaceAll('&#39;', "'");
 }
 
+const TSC = fileURLToPath(new URL('../node_modules/.bin/tsc', import.meta.url));
 const CHOICES = fileURLToPath(new URL('../testing/web-app/choices.test.ts.txt', import.meta.url));
 const REPORTS = 'app/controllers/reports.ts';
 const controllerOf = (imported: string, actions: string): string =>
@@ -116,7 +117,18 @@ test('each generator by itself writes code that runs', async (t) => {
   const routes = await app.typed('moln routes');
   assert.match(routes, /GET +\/reports +reports#index/);
   assert.match(routes, /GET +\/reports\/monthly-sales/);
+  await app.typed('moln generate auth');
+  await app.typed('moln generate policy note');
+  await app.typed('moln generate policy user');
+  execFileSync(TSC, ['-p', '.'], { cwd: app.cwd });
   assert.match(await app.typed('moln test'), /fail 0/);
+
+  // The other thing of that name elsewhere is told from the web console, whether a node runs or not.
+  const asked = await app.run('moln console');
+  assert.match(asked.stderr, /web console.*"moln repl"/);
+  assert.doesNotMatch((await app.run('moln console --json')).stderr, /repl/);
+  assert.match(await app.typed('moln console --help'), /moln repl/);
+  assert.match(await app.typed('moln repl --help'), /moln console/);
 
   await step(t, 'the REPL has the models and the database', async () => {
     const { cwd, env } = app;
@@ -129,7 +141,7 @@ test('each generator by itself writes code that runs', async (t) => {
       await until(answer, () => said().includes(answer));
     };
     await until('its prompt', () => said().includes('moln> '));
-    assert.match(said(), /Note, Reply, query, transaction/);
+    assert.match(said(), /Note, PasswordReset, Reply, User, query, transaction/);
     await answered("(await Note.create({ title: 'Kept', stars: 41 })).title + '!'", 'Kept!');
     await answered('(await Note.where({}).first()).stars + 1', '42');
     await answered('(await query`SELECT title FROM notes`)[0].title.length * 100', '400');

@@ -162,7 +162,11 @@ test('what goes wrong is a page or a problem, with an id that is in the log', as
   assert.equal(missing.status, 404);
   assert.equal(missing.headers.get('content-type'), 'application/problem+json');
   const wild = await ask('/posts/%3Cscript%3E', { headers: { accept: 'text/html' } });
-  assert.match(await wild.text(), /There is no post &lt;script&gt;/);
+  const nowhere = wild.headers.get('x-request-id') ?? 'none';
+  assert.match(await wild.text(), new RegExp(`There is no post &lt;script&gt;.*${nowhere}`));
+  assert.ok(
+    log.some(({ message, fields }) => message.endsWith(' 404') && fields['id'] === nowhere),
+  );
   assert.equal(
     (
       await ask('/posts/token', {

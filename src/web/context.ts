@@ -11,6 +11,7 @@ import { ReadableStream as Streams } from 'node:stream/web';
 import { peerGroup } from '../base/addresses.ts';
 import { MolnError } from '../base/errors.ts';
 import { readForm, UPLOAD_BYTES_MAX } from './body.ts';
+import { titleOf } from './failures.ts';
 import { renderText } from './jsx-runtime.ts';
 import type { FieldErrors, Given } from './model.ts';
 import { type Asked, wholeRequest } from './node-request.ts';
@@ -55,6 +56,8 @@ export interface ContextParts {
 /** A form that cannot be taken: sentences by field, and what was sent. */
 export interface Refused {
   readonly ok: false;
+  /** 409 when somebody else was faster; default: 422. */
+  readonly status?: number;
   readonly errors: FieldErrors;
   readonly values: Given;
 }
@@ -246,15 +249,11 @@ export class Context {
   /** A form that was refused: its view again with the sentences at the fields, or problem+json. */
   async invalid(refused: Refused, view: () => unknown): Promise<Response> {
     this.#refused = refused;
-    if (!this.wantsJson) return await this.html(view(), 422);
-    const problem = {
-      type: 'about:blank',
-      title: 'Some fields are not as they should be',
-      status: 422,
-      errors: refused.errors,
-    };
+    const { errors, status = 422 } = refused;
+    if (!this.wantsJson) return await this.html(view(), status);
+    const problem = { type: 'about:blank', title: titleOf(status), status, id: this.id, errors };
     return Response.json(problem, {
-      status: 422,
+      status,
       headers: { 'content-type': 'application/problem+json' },
     });
   }

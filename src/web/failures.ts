@@ -48,7 +48,12 @@ export function statusOf(error: unknown): number {
 export function failureOf(error: unknown, id: string): Failure {
   const status = statusOf(error);
   const detail = status === 500 ? undefined : (error as MolnError).message;
-  return { status, title: TITLES[status] ?? 'Something went wrong', detail, id };
+  return { status, title: titleOf(status), detail, id };
+}
+
+/** What an answer of this status is about, for people. */
+export function titleOf(status: number): string {
+  return TITLES[status] ?? 'Something went wrong';
 }
 
 export function failureAnswer(failure: Failure, error: unknown, wantsJson: boolean): Response {
@@ -69,13 +74,13 @@ export function failureAnswer(failure: Failure, error: unknown, wantsJson: boole
   return new Response(page(failure), { status, headers });
 }
 
-function page({ status, title, detail, id }: Failure): string {
+function page({ title, detail, id }: Failure): string {
   const more = detail === undefined || detail === title ? '' : `<p>${escapeHtml(detail)}</p>`;
-  const again = status === 500 ? `<p>It was noted as <code>${escapeHtml(id)}</code>.</p>` : '';
+  const noted = `<p>It was noted as <code>${escapeHtml(id)}</code>.</p>`;
   return (
     `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
     `<title>${escapeHtml(title)}</title><link rel="icon" href="data:,"><style>:root{color-scheme:light dark}body{font:17px/1.5 system-ui,sans-serif;max-width:34rem;` +
-    `margin:15vh auto;padding:0 1rem}code{font-size:.9em}</style></head><body><h1>${escapeHtml(title)}</h1>${more}${again}` +
+    `margin:15vh auto;padding:0 1rem}code{font-size:.9em}</style></head><body><h1>${escapeHtml(title)}</h1>${more}${noted}` +
     `<p><a href="/">To the first page</a></p></body></html>`
   );
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { createLogger } from '../base/log.ts';
 import { ManualClock } from '../../testing/manual-clock.ts';
 import { latestTime, readCron } from './cron.ts';
-import { job, type Job, JobRunner } from './jobs.ts';
+import { job, type Job, JobRunner, reasonOf } from './jobs.ts';
 import { makeOwnTables } from './own-tables.ts';
 import { isInTransaction, transaction, useDatabase } from './sql.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
@@ -118,4 +118,23 @@ test('cron', () => {
   for (const bad of ['', '* * * *', '60 * * * *', '5-1 * * * *', '*/0 * * * *', 'a * * * *']) {
     assert.throws(() => readCron(bad), /want/, bad);
   }
+});
+
+test('a failed job says where in the app it failed', () => {
+  const failed = (...frames: readonly string[]): string => {
+    const error = new Error('No ducks');
+    error.stack = ['Error: No ducks', ...frames.map((each) => `    at ${each}`)].join('\n');
+    return reasonOf(error);
+  };
+  const own = 'work (file:///home/app/blog/app/jobs/feed.ts?v=7:5:9)';
+  assert.equal(failed('node:fs:1:2', own), 'No ducks (app/jobs/feed.ts:5)');
+  const deployed = 'async Job.work (/var/moln/releases/r1/app/models/duck.ts:12:3)';
+  const foreign = 'swim (/var/moln/releases/r1/node_modules/pond/app/swim.js:1:2)';
+  assert.equal(failed(foreign, deployed, own), 'No ducks (app/models/duck.ts:12)');
+  assert.equal(
+    failed('/var/moln/releases/r1/app/jobs/feed.ts:5:9'),
+    'No ducks (app/jobs/feed.ts:5)',
+  );
+  assert.equal(failed('new Promise (<anonymous>)', foreign), 'No ducks');
+  assert.equal(reasonOf('only words'), 'only words');
 });

@@ -24,6 +24,8 @@ const ATTEMPTS = 10;
 /** What was given up is kept for so long. */
 const FAILED_KEPT_MS: number = 30 * 24 * 3_600_000;
 const SWEEP_MS = 3_600_000;
+/** A line of a stack that is in a file of the app, wherever the app lies; as Node writes it, with or without `?v=7` of `moln dev`. */
+const APP_LINE = /^ +at .*\/(app\/[^\s()?]+)(?:\?v=\d+)?:(\d+):\d+\)?$/gm;
 /** Of the reason that is kept. */
 const ERROR_CHARACTERS = 2000;
 const NAME = /^[a-z][a-z0-9_]{0,62}$/;
@@ -274,7 +276,7 @@ export class JobRunner implements AsyncDisposable {
         attempt,
         error: error instanceof Error ? error.stack : error,
       });
-      await this.#failed(one, id, attempt, messageOf(error));
+      await this.#failed(one, id, attempt, reasonOf(error));
     } finally {
       renew[Symbol.dispose]();
     }
@@ -303,4 +305,12 @@ export class JobRunner implements AsyncDisposable {
       this.#log.warn('The lease of a job cannot be renewed', { job: id, error: messageOf(error) });
     }
   }
+}
+
+/** What a failed job says of itself: why, and the first line of the app's own code that had to do with it. */
+export function reasonOf(error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  const frames = [...stack.matchAll(APP_LINE)];
+  const [, file, line] = frames.find(([text]) => !text.includes('/node_modules/')) ?? [];
+  return file === undefined ? messageOf(error) : `${messageOf(error)} (${file}:${line})`;
 }

@@ -141,9 +141,24 @@ test('somebody who was slower does not overwrite', async () => {
   await assert.rejects(Post.update(post, { title: 'Three' }), (error) =>
     isMolnError(error, 'WEB_STALE'),
   );
-  const form = Post.tryUpdate(await Post.get(post.id), { title: 'Four', version: '1' });
-  await assert.rejects(form, (error) => isMolnError(error, 'WEB_STALE'));
+  const given = { title: 'Four', body: '', likes: '0', published: '1', version: '1' };
+  const form = await Post.tryUpdate(await Post.get(post.id), given);
+  const told = 'Somebody else has changed this post in the meantime';
+  assert.deepEqual(form, {
+    ok: false,
+    status: 409,
+    errors: {
+      title: [`${told}. Title is "Two" now`],
+      published: [`${told}. Published is not ticked now`],
+    },
+    values: given,
+  });
+  const same = await Post.tryUpdate(post, { title: 'Two', version: '1' });
+  assert.deepEqual(same.ok ? {} : same.errors, { title: [told] });
   assert.equal((await Post.get(post.id)).title, 'Two');
+  await Post.delete(post);
+  const gone = Post.tryUpdate(post, { title: 'Five', version: '1' });
+  await assert.rejects(gone, (error) => isMolnError(error, 'WEB_NOT_FOUND'));
 });
 
 test('words of a visitor are found in any of the fields, and mean nothing else', async () => {

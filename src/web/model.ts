@@ -14,6 +14,7 @@ import {
   labelOf,
   toColumn,
 } from './fields.ts';
+import type { Refused } from './context.ts';
 import { filesOfGone, rowsAlong, takesFilesAlong } from './cascade.ts';
 import { fileKeys, removeFiles, withKeptFiles } from './kept-files.ts';
 import { plural, refuseName } from './names.ts';
@@ -47,6 +48,7 @@ import {
   transaction,
 } from './sql.ts';
 import type { StandardSchema, Verdict } from './standard-schema.ts';
+import { tooLate } from './stale-form.ts';
 
 /** So often a change is begun anew because others change the same row. */
 const GUARDED_ATTEMPTS_MAX = 10;
@@ -81,9 +83,7 @@ export type FieldErrors = Readonly<Record<string, readonly string[]>>;
 export type Given = Readonly<Record<string, unknown>>;
 
 /** What a request asked for was done, or why not, with what it gave so that the form can show it again. */
-export type Outcome<Row> =
-  | { readonly ok: true; readonly row: Row }
-  | { readonly ok: false; readonly errors: FieldErrors; readonly values: Given };
+export type Outcome<Row> = { readonly ok: true; readonly row: Row } | Refused;
 
 export interface ModelOptions<F extends Fields> {
   /** Default: the model's name in the plural. */
@@ -247,6 +247,7 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
     return await this.#change(row, checked.row);
   }
 
+  /** What a form asks for. Who was slower than somebody else is refused (409), with what they typed and what is kept by now. */
   async tryUpdate(
     row: RowOfFields<F>,
     given: Given,
@@ -254,9 +255,10 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
   ): Promise<Outcome<RowOfFields<F>>> {
     const seen = this.options.locking === true && given['version'] !== undefined;
     const from = seen ? this.#toSeen(row, Number(given['version'])) : row;
-    return await this.#attempt(given, { isPartial: true, further }, (values) =>
+    const changed = this.#attempt(given, { isPartial: true, further }, (values) =>
       this.#change(from, values),
     );
+    return await changed.catch((error: unknown) => tooLate(this, row.id, given, error));
   }
 
   async delete(row: RowOfFields<F> | number): Promise<boolean> {
@@ -311,10 +313,7 @@ export class Model<F extends Fields = Fields> implements StandardSchema<Given, N
   async #check(
     given: Given,
     how: { readonly isPartial: boolean; readonly takesHidden: boolean; readonly further?: object },
-  ): Promise<
-    | { readonly ok: true; readonly row: Given }
-    | { readonly ok: false; readonly errors: FieldErrors; readonly values: Given }
-  > {
+  ): Promise<{ readonly ok: true; readonly row: Given } | Refused> {
     const values: Record<string, unknown> = {};
     const errors: Record<string, readonly string[]> = {};
     for (const [name, one] of Object.entries(this.fields)) {

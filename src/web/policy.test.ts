@@ -67,7 +67,7 @@ const cards: Controller = {
   destroy: async (c) => c.json(await Card.delete(Number(c.params['id']))),
   'PATCH /:id/form': async (c) => {
     const made = await Card.tryUpdate(await Card.get(c.params['id']), await c.form());
-    return c.json(made.ok);
+    return made.ok ? c.json(true) : await c.invalid(made, () => '');
   },
 };
 

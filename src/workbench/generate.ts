@@ -12,6 +12,7 @@ import { migrationText, pendingChange, refuseLoss, writeMigration } from './migr
 import { withLink, withUserNav } from './navigation.ts';
 import { newApp } from './new-app.ts';
 import { writeNew } from './new-files.ts';
+import { policyFiles } from './policy-files.ts';
 import {
   capital,
   controllerFile,
@@ -21,7 +22,6 @@ import {
   mailFile,
   modelFile,
   namesOf,
-  policyFile,
   scaffoldFiles,
 } from './scaffold.ts';
 import { noModel } from './schema.ts';
@@ -75,7 +75,7 @@ export async function generateJob(root: string, name: string): Promise<readonly 
   return await writeNew(root, jobFile(name));
 }
 
-/** Throws `WORKBENCH_NO_FILE` without the model, or without users to tell apart. */
+/** The policy, and its test where a scaffold can be asked. Throws `WORKBENCH_NO_FILE` without the model, or without users to tell apart. */
 export async function generatePolicy(root: string, name: string): Promise<readonly string[]> {
   requireApp(root);
   for (const path of ['app/auth.ts', `app/models/${namesOf(name).one}.ts`]) {
@@ -89,7 +89,11 @@ export async function generatePolicy(root: string, name: string): Promise<readon
       },
     );
   }
-  return await writeNew(root, policyFile(name));
+  const { models } = await loadParts(root, 'models');
+  const fields = models.find((one) => one.name === name)?.fields ?? {};
+  const controller = join(root, `app/controllers/${namesOf(name).many}.ts`);
+  const isScaffold = textIfAny(controller)?.includes(`.tryUpdate(`) === true;
+  return await writeNew(root, policyFiles(name, fields, isScaffold));
 }
 
 export async function generateIsland(root: string, name: string): Promise<readonly string[]> {

@@ -125,12 +125,6 @@ export function mailFile(name: string): Readonly<Record<string, string>> {
   };
 }
 
-export function policyFile(name: string): Readonly<Record<string, string>> {
-  const { one, type, row, many } = namesOf(name);
-  const words = { one, type, constant: row, plural: many.replaceAll('_', ' ') };
-  return { [`app/policies/${one}.ts`]: fill('scaffold/policy.ts', words) };
-}
-
 export function islandFile(name: string): Readonly<Record<string, string>> {
   const { type, words } = namesOf(name);
   return {

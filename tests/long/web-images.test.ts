@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { crc32, deflateSync } from 'node:zlib';
+import { freePorts } from '../../testing/free-ports.ts';
 import { runMoln } from '../../testing/moln.ts';
 import { REGISTRY_SETTINGS, registryAway } from '../../testing/npm-registry.ts';
 import { step } from '../../testing/step.ts';
@@ -50,7 +51,10 @@ function png(side: number): Buffer<ArrayBuffer> {
 
 test('images are shown as wide as pages ask for', async (t) => {
   const away = await registryAway();
-  await using node = await TestNode.start(t, { env: REGISTRY_SETTINGS });
+  // Its own ports: the usual ones may be another node's, and then apps have no place for files.
+  const [s3 = 0, webdav = 0] = await freePorts('127.0.0.1', 2);
+  const args = ['--s3-port', String(s3), '--webdav-port', String(webdav)];
+  await using node = await TestNode.start(t, { args, env: REGISTRY_SETTINGS });
   const folder = mkdtempSync(join(tmpdir(), 'moln-web-images-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const env = { ...REGISTRY_SETTINGS, PATH: process.env['PATH'] ?? '', HOME: folder };

@@ -72,14 +72,19 @@ test('words are found in issues and in comments', async () => {
   assert.equal(await Comment.count(), 0);
 });
 
-test('two people who edit at the same time: the second one is told', async () => {
+test('two people who edit at the same time: the second one is told, and loses nothing', async () => {
   await using app = await testApp();
   const { ada, bob, team } = await engineTeam(app);
   const { path } = await opened(ada, team, 'Both at once');
   const [first, second] = [await ada.get(`${path}/edit`), await bob.get(`${path}/edit`)];
   assert.match((await first.submit({ title: 'Ada was here' })).text, /The issue was changed/);
-  assert.equal((await second.submit({ title: 'Bob was here' })).status, 409);
+  const told = await second.submit({ title: 'Bob was here', body: 'A long text' });
+  assert.equal(told.status, 409);
+  assert.match(told.text, /value="Bob was here"[\s\S]*Title is &quot;Ada was here&quot; now/);
+  assert.match(told.text, /A long text<\/textarea>/);
   assert.match((await bob.get(path)).text, /Ada was here/);
+  // Who has seen what is there now may change it.
+  assert.match((await told.press('Save')).text, /The issue was changed[\s\S]*Bob was here/);
 });
 
 test('the board is the same for clients of JSON', async () => {

@@ -131,7 +131,7 @@ export const GENERATE: CommandSpec = {
     generator(
       {
         name: 'policy',
-        summary: 'Who may do what with the rows of a model.',
+        summary: 'Who may do what with the rows of a model: those of a user, only that user.',
         arguments: [NAME],
         examples: [['moln generate policy post', 'app/policies/post.ts']],
       },
@@ -207,7 +207,14 @@ export const TEST: CommandSpec = ownProcess(
 );
 
 export const REPL: CommandSpec = ownProcess(
-  { name: 'repl', summary: "Talk to an app's models and database, in JavaScript." },
+  {
+    name: 'repl',
+    summary: "Talk to an app's models and database, in JavaScript.",
+    examples: [
+      ['moln repl', 'at its prompt: await Post.where({ published: true }).count()'],
+      ['moln console', 'another thing: a link to the console in the browser'],
+    ],
+  },
   (bench, folder) => bench.runWords(folder, 'repl'),
 );
 
