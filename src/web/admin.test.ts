@@ -6,6 +6,7 @@ import { App } from './app.ts';
 import { belongsTo, datetime, string } from './fields.ts';
 import { Input } from './forms.ts';
 import { model } from './model.ts';
+import type { Controller } from './routes.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 
 const Team = model('team', { name: string() });
@@ -57,7 +58,7 @@ test('references are chosen by name, and rows that only code can make have no fo
 });
 
 test('a form keeps what a row refers to, though it is not offered, and seconds of times', async () => {
-  const controllers = {
+  const controllers: Readonly<Record<string, Controller>> = {
     players: {
       'GET /edit': () =>
         Input({ model: Player, name: 'team_id', row: { team_id: 9 }, choices: [[1, 'Reds']] }),
