@@ -5,10 +5,10 @@ import { type Fetch, fetchText } from './gather.ts';
 import type { Narrowed } from './gathered-write.ts';
 import type { GivenIds } from './given-ids.ts';
 import type { NarrowInsert } from './narrow-insert.ts';
-import { KEYS_MAX, whyWide } from './narrow-keyed.ts';
+import { KEYS_MAX, whereFetch, whyWide } from './narrow-keyed.ts';
 import { constant } from './pins.ts';
 import type { StripeSession } from './stripes.ts';
-import { type AstNode, cut, numbersIn, walk } from './syntax.ts';
+import { type AstNode, walk } from './syntax.ts';
 import { foldName, storedColumns, type Table } from './table.ts';
 import type { SqlRow, SqlValue } from './values.ts';
 import { type InsertShape, replaces, type RoutedShape } from './write-plan.ts';
@@ -87,16 +87,7 @@ export async function firedChange(
   if (firing === undefined || node === undefined || firesFar(firing, options)) return undefined;
   if (whyWide(shape, context.catalogue) !== undefined || (keyed && context.foreignKeys))
     return undefined;
-  const { parameters, sql, values } = context.pins;
-  const span = node.whereClause?.span;
-  const numbers = span === undefined ? [] : numbersIn(span, parameters);
-  const fetch: Fetch = {
-    table,
-    stripes: table.place === 'striped' ? route : [0],
-    alias: node.tblName.alias?.text ?? node.tblName.objName.text,
-    where: span === undefined ? '' : cut(sql, span, parameters.edits),
-    values: values.slice(0, Math.max(0, ...numbers)),
-  };
+  const fetch = whereFetch(table, node, route, context.pins);
   const found = await rowsOf(fetch, context.session);
   if (found.length > (firing.touchesOwn ? 1 : KEYS_MAX)) return undefined;
   const rows = found.map((row): FiringRow => {

@@ -46,6 +46,24 @@ export function whyWide(
     : undefined;
 }
 
+/** The rows that the WHERE of an UPDATE or DELETE finds. */
+export function whereFetch(
+  table: Table,
+  node: NonNullable<RoutedShape['node']>,
+  route: readonly number[],
+  { parameters, sql, values }: PinContext,
+): Fetch {
+  const span = node.whereClause?.span;
+  const numbers = span === undefined ? [] : numbersIn(span, parameters);
+  return {
+    table,
+    stripes: table.place === 'striped' ? route : [0],
+    alias: node.tblName.alias?.text ?? node.tblName.objName.text,
+    where: span === undefined ? '' : cut(sql, span, parameters.edits),
+    values: values.slice(0, Math.max(0, ...numbers)),
+  };
+}
+
 /** Undefined when it could need more rows than can be named, or what only SQLite can tell. */
 export async function narrowKeyed(
   shape: RoutedShape,
@@ -54,16 +72,7 @@ export async function narrowKeyed(
 ): Promise<Narrowed | undefined> {
   const { node, table } = shape;
   if (node === undefined || whyWide(shape, context.catalogue) !== undefined) return undefined;
-  const { parameters, sql, values } = context.pins;
-  const span = node.whereClause?.span;
-  const numbers = span === undefined ? [] : numbersIn(span, parameters);
-  const fetch: Fetch = {
-    table,
-    stripes: table.place === 'striped' ? route : [0],
-    alias: node.tblName.alias?.text ?? node.tblName.objName.text,
-    where: span === undefined ? '' : cut(sql, span, parameters.edits),
-    values: values.slice(0, Math.max(0, ...numbers)),
-  };
+  const fetch = whereFetch(table, node, route, context.pins);
   const rows = new KeyedRows(context);
   try {
     if (node.type === 'DeleteStmt') await rows.remove(table, await rows.read(fetch));
