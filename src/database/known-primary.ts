@@ -20,6 +20,11 @@ export class KnownPrimary {
     this.#options = options;
   }
 
+  /** As the log said when it was asked last, however long ago. */
+  get known(): Primary | undefined {
+    return this.#known;
+  }
+
   /** Whoever asks next asks the log. */
   mayHaveChanged(): void {
     this.#askedMs = -Infinity;

@@ -1,6 +1,7 @@
 /** Where the log of a stripe ends, for strong reads on one copy: what is lent tells at once, otherwise the log is asked, once for all who wait. */
 import type { Clock } from '../base/time.ts';
 import type { CommitLog, Primary, PrimaryRecord } from './commit-log.ts';
+import type { KnownPrimary } from './known-primary.ts';
 import { Borrower, type Loan, type Recall } from './loans.ts';
 import { notPrimary } from './errors.ts';
 import type { PrimaryTerm } from './primary.ts';
@@ -13,6 +14,7 @@ export interface LogEndOptions {
   readonly record: PrimaryRecord;
   readonly clock: Clock;
   readonly loans?: LoanOptions;
+  readonly leader: KnownPrimary;
 }
 
 export class LogEnd {
@@ -21,8 +23,6 @@ export class LogEnd {
   readonly #term: () => PrimaryTerm | undefined;
   readonly #question: SharedQuestion<number>;
   readonly #borrower: Borrower | undefined;
-  /** As the log said when it was asked last. */
-  #primary: Primary | undefined;
 
   constructor(options: LogEndOptions, term: () => PrimaryTerm | undefined) {
     this.#options = options;
@@ -55,16 +55,15 @@ export class LogEnd {
     this.#borrower?.recalled(loan);
   }
 
-  /** The one that led the last time is asked beside the log: most of the time it is still that one. */
+  /** The one that led as far as is known is asked beside the log: most of the time it is still that one. */
   async #borrow(
     loans: LoanOptions,
   ): Promise<{ readonly epoch: number | undefined; readonly loan: Loan | undefined }> {
-    const { log, name } = this.#options;
-    const before = this.#primary;
+    const { leader } = this.#options;
+    const before = leader.known;
     // Who does not lead any more lends nothing, and another one is asked then.
     const early = before && this.#borrowFrom(before, loans).catch(() => undefined);
-    const primary = await log.primary(name);
-    this.#primary = primary;
+    const primary = await leader.now();
     if (primary === undefined) return { epoch: undefined, loan: undefined };
     const isSame = primary.epoch === before?.epoch;
     return {

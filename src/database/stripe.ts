@@ -55,8 +55,8 @@ export class Stripe implements StripeClient, AsyncDisposable {
   constructor(options: StripeOptions) {
     this.#options = options;
     this.#readMs = options.readMs ?? READ_MS_MAX;
-    this.logEnd = new LogEnd(options, () => this.#term);
     this.leader = new KnownPrimary(options);
+    this.logEnd = new LogEnd({ ...options, leader: this.leader }, () => this.#term);
     this.#progress = new Progress(options, this.#stop.signal, () => this.#poke());
     [this.#thread, this.#reads] = this.#newThread();
   }
