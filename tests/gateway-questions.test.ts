@@ -1,7 +1,7 @@
 /** A gateway that runs by itself is purged and asked from a second process. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -80,6 +80,16 @@ test('a second process purges, explains and counts', async (t) => {
     const { code, stderr } = await moln('purge', file);
     assert.equal(code, 2);
     assert.match(stderr, /Nothing is named/);
+  });
+
+  await step(t, 'a mistake that is being made in the file is no reason not to answer', async () => {
+    const good = readFileSync(file, 'utf8');
+    writeFileSync(file, 'listeners: [');
+    assert.equal((await moln('purge', file, '--all')).code, 0);
+    writeFileSync(file, good);
+    const { code, stderr } = await moln('purge', join(folder, 'none.yml'), '--all');
+    assert.equal(code, 2);
+    assert.match(stderr, /none\.yml" cannot be read: ENOENT/);
   });
 
   await step(t, 'top counts the requests of all processes', async () => {

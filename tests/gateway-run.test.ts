@@ -15,6 +15,9 @@ import { runMoln } from '../testing/moln.ts';
 import { killProcesses, processesOf } from '../testing/processes.ts';
 import { step } from '../testing/step.ts';
 import { until } from '../testing/until.ts';
+import { issue } from './gateway-h2-kit.ts';
+
+const DAY_MS = 86_400_000;
 
 interface Place {
   readonly file: string;
@@ -162,4 +165,43 @@ test('an edge module of the file, in TypeScript; one that is no program is refus
   guard('second');
   process.kill(first.pid, 'SIGHUP');
   await until('the changed module', async () => (await place.get('/edge')).body === 'second');
+});
+
+test('a certificate that ends soon is named as long as the gateway runs, and in its metrics', async (t) => {
+  const place = await placeFor(t);
+  const folder = dirname(place.file);
+  const [port = 0] = await freePorts('127.0.0.1', 1);
+  const now = Date.now();
+  const pairs = [
+    await issue(['good.example']),
+    await issue(['short.example'], { notBefore: now - 80 * DAY_MS, notAfter: now + 10 * DAY_MS }),
+    await issue(['nobody.example']),
+  ];
+  for (const [at, { cert, key }] of pairs.entries()) {
+    writeFileSync(join(folder, `${at}.pem`), cert);
+    writeFileSync(join(folder, `${at}.key`), key);
+  }
+  const tls = pairs.map((_pair, at) => `{ cert: ${at}.pem, key: ${at}.key }`).join(', ');
+  const config = [
+    'workers: 2',
+    `listeners: [{ address: 127.0.0.1, port: ${port}, protocol: https, tls: [${tls}] }]`,
+    'routes: [{ host: [good.example, short.example], respond: { status: 404 } }]',
+  ];
+  writeFileSync(place.file, config.join('\n'));
+  await using run = new FollowedCli(['gateway', 'run', place.file], place.env);
+  await run.says(/Serving https/);
+  await until('both', () => run.stderr.includes('short.example') && run.stderr.includes('nobody'));
+  assert.match(run.stderr, /The certificate for short\.example of listener "\S+" expires on 20/);
+  assert.match(run.stderr, /The certificate for nobody\.example of .* fits no host of the routes/);
+  const { stdout } = await runMoln(['gateway', 'metrics', place.file], { env: place.env });
+  const seen = [...stdout.matchAll(/^moln_certificate_warning\{.*host="(.*)",kind="(.*)"\} 1$/gm)];
+  assert.deepEqual(
+    seen.map(([, host, kind]) => [host, kind]),
+    [
+      ['short.example', 'expires-soon'],
+      ['nobody.example', 'mismatch'],
+    ],
+  );
+  const ends = /^moln_certificate_expiry_timestamp_seconds\{.*host="short\.example"\} (\d+)$/m;
+  assert.equal(Number(ends.exec(stdout)?.[1]), Math.floor((now + 10 * DAY_MS) / 1000));
 });

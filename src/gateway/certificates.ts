@@ -5,6 +5,8 @@
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { messageOf, MolnError } from '../base/errors.ts';
+import { type MetricFamily, type MetricSample, SAMPLES_PER_FAMILY_MAX } from '../base/metrics.ts';
+import { isoTime } from '../base/time.ts';
 import type { CertificatePair, ListenerConfig } from './config.ts';
 import { GATEWAY_LISTEN_FAILED } from './errors.ts';
 
@@ -102,41 +104,113 @@ function namesOf({ cert }: CertificatePair): readonly string[] {
   );
 }
 
-/** What an operator should know: one sentence for each certificate that serves nobody well. */
-export function certificateTroubles(
-  config: {
-    readonly listeners: readonly ListenerConfig[];
-    readonly routes: readonly { readonly hosts: readonly string[] }[];
-  },
+/** What an operator should know of a certificate that serves nobody well. */
+interface CertificateTrouble {
+  readonly kind: 'expired' | 'expires-soon' | 'not-yet-valid' | 'mismatch';
+  /** What is said of the certificate. */
+  readonly text: string;
+}
+
+/** A certificate that is served, and what is wrong with it now. */
+interface ServedCertificate {
+  readonly listener: string;
+  /** Lower-case; perhaps none. */
+  readonly names: readonly string[];
+  /** Epoch milliseconds. */
+  readonly notAfter: number;
+  readonly troubles: readonly CertificateTrouble[];
+}
+
+interface Served {
+  readonly listeners: readonly ListenerConfig[];
+  readonly routes: readonly { readonly hosts: readonly string[] }[];
+}
+
+/** One sentence for each certificate that serves nobody well, with its names. */
+export function certificateTroubles(config: Served, nowMs: number): readonly string[] {
+  return servedCertificates(config, nowMs).flatMap(({ names, listener, troubles }) => {
+    const what = `The certificate for ${names.join(', ') || 'no name'} of listener "${listener}"`;
+    return troubles.map(({ text }) => `${what} ${text}`);
+  });
+}
+
+/** When the certificates end that clients are shown, and what is wrong with them; `host` is the first that each names. */
+export function certificateFamilies(config: Served, nowMs: number): readonly MetricFamily[] {
+  const served = servedCertificates(config, nowMs).map((one) => ({
+    ...one,
+    labels: { listener: one.listener, host: one.names[0] ?? '' },
+  }));
+  return [
+    {
+      name: 'moln_certificate_expiry_timestamp_seconds',
+      help: 'When a certificate that is served ends, seconds since the epoch',
+      type: 'gauge',
+      samples: onceEach(served.map(({ labels, notAfter }) => ({ labels, value: notAfter / 1000 }))),
+    },
+    {
+      name: 'moln_certificate_warning',
+      help: '1 for each thing that is wrong with a certificate that is served, or soon will be',
+      type: 'gauge',
+      samples: onceEach(
+        served.flatMap(({ labels, troubles }) =>
+          troubles.map(({ kind }) => ({ labels: { ...labels, kind }, value: 1 })),
+        ),
+      ),
+    },
+  ];
+}
+
+/** Of several with the same labels the lowest, which is the one that ends first. */
+function onceEach(samples: readonly MetricSample[]): readonly MetricSample[] {
+  const kept = new Map<string, MetricSample>();
+  for (const sample of samples) {
+    const key = Object.values(sample.labels).join(' ');
+    const known = kept.get(key);
+    if (known === undefined || sample.value < known.value) kept.set(key, sample);
+  }
+  return [...kept.values()].slice(0, SAMPLES_PER_FAMILY_MAX);
+}
+
+function servedCertificates(
+  { listeners, routes }: Served,
   nowMs: number,
-): readonly string[] {
-  const hosts = config.routes.flatMap((route) => route.hosts);
-  return config.listeners.flatMap((listener) =>
-    pairsOf(listener).flatMap((pair) => troublesOf(pair, listener.id, { hosts, nowMs })),
+): readonly ServedCertificate[] {
+  const hosts = routes.flatMap((route) => route.hosts);
+  return listeners.flatMap((listener) =>
+    pairsOf(listener).map((pair) => {
+      const { notAfter, notBefore, names } = factsOf(pair);
+      const troubles = [...troublesOfTime(notBefore, notAfter, nowMs)];
+      const fits = hosts.some((host) => host === '*' || names.some((name) => covers(name, host)));
+      if (hosts.length > 0 && !fits) {
+        troubles.push({ kind: 'mismatch', text: 'fits no host of the routes' });
+      }
+      return { listener: listener.id, names, notAfter, troubles };
+    }),
   );
 }
 
-function troublesOf(
-  pair: CertificatePair,
-  listenerId: string,
-  { hosts, nowMs }: { readonly hosts: readonly string[]; readonly nowMs: number },
-): readonly string[] {
-  const names = namesOf(pair);
+function factsOf(pair: CertificatePair): {
+  readonly names: readonly string[];
+  readonly notBefore: number;
+  readonly notAfter: number;
+} {
   const { validFromDate, validToDate } = new X509Certificate(pair.cert);
-  const what = `The certificate for ${names.join(', ') || 'no name'} of listener "${listenerId}"`;
-  const troubles: string[] = [];
-  const leftMs = validToDate.getTime() - nowMs;
-  const lifeMs = validToDate.getTime() - validFromDate.getTime();
-  const end = validToDate.toISOString().slice(0, 10);
-  if (leftMs <= 0) troubles.push(`${what} has expired on ${end}`);
-  else if (leftMs < Math.min(EXPIRES_SOON_MS, lifeMs / 3))
-    troubles.push(`${what} expires on ${end}`);
-  if (validFromDate.getTime() > nowMs) {
-    troubles.push(`${what} is not valid before ${validFromDate.toISOString()}`);
+  const times = { notBefore: validFromDate.getTime(), notAfter: validToDate.getTime() };
+  return { names: namesOf(pair), ...times };
+}
+
+function troublesOfTime(
+  notBefore: number,
+  notAfter: number,
+  nowMs: number,
+): readonly CertificateTrouble[] {
+  const end = isoTime(notAfter).slice(0, 10);
+  if (notAfter <= nowMs) return [{ kind: 'expired', text: `has expired on ${end}` }];
+  if (notBefore > nowMs) {
+    return [{ kind: 'not-yet-valid', text: `is not valid before ${isoTime(notBefore)}` }];
   }
-  const fits = hosts.some((host) => host === '*' || names.some((name) => covers(name, host)));
-  if (hosts.length > 0 && !fits) troubles.push(`${what} fits no host of the routes`);
-  return troubles;
+  const isSoon = notAfter - nowMs < Math.min(EXPIRES_SOON_MS, (notAfter - notBefore) / 3);
+  return isSoon ? [{ kind: 'expires-soon', text: `expires on ${end}` }] : [];
 }
 
 /** `name` is of a certificate, `host` of a route; each may have a wildcard. */

@@ -250,9 +250,10 @@ const passed = new WeakSet<object>();
 
 const route: Schema<RouteConfig> = once(
   object({
-    id,
+    // Before the id, which a file makes of both.
     hosts: array(hostPattern, { itemsMax: HOSTS_PER_ROUTE_MAX }),
     path: routePath,
+    id,
     target,
     limits: optional(object(routeLimitFields) as Schema<Partial<RouteLimits>>),
     cache: optional(routeCache),

@@ -9,6 +9,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import type { MetricFamily } from '../base/metrics.ts';
 import { processId } from '../base/process-id.ts';
 import type { Clock } from '../base/time.ts';
 import { proveHandles } from '../net/net.ts';
@@ -25,6 +26,7 @@ import {
   GATEWAY_WORKER_FAILED,
 } from './errors.ts';
 import { cacheFamilies, sharingFamilies } from './cache-families.ts';
+import { certificateFamilies } from './certificates.ts';
 import type { GatewayQuestion } from './gateway-question.ts';
 import { ProcessMetrics } from './metrics.ts';
 import { routeFamilies } from './route-meter.ts';
@@ -273,7 +275,11 @@ export class GatewayProcess implements AsyncDisposable {
     try {
       const isOwn = question.kind === 'metrics';
       const answer = isOwn
-        ? { kind: question.kind, families: this.#stats().metrics }
+        ? {
+            kind: question.kind,
+            families: this.#stats().metrics,
+            certificates: this.#certificates(),
+          }
         : await this.#plane.answer(question);
       return { kind: 'answer', id, answer };
     } catch (error) {
@@ -281,6 +287,11 @@ export class GatewayProcess implements AsyncDisposable {
       const code = isMolnError(error) ? error.code : GATEWAY_WORKER_FAILED;
       return { kind: 'failed', id, code, message: messageOf(error) };
     }
+  }
+
+  #certificates(): readonly MetricFamily[] {
+    const now = this.#options.clock.now();
+    return this.#config === undefined ? [] : certificateFamilies(this.#config, now);
   }
 
   #stats(): GatewayStats {

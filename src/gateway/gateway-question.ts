@@ -64,7 +64,12 @@ export type GatewayAnswer =
   | { readonly kind: 'purge' }
   | { readonly kind: 'explain'; readonly explanation: CacheExplanation }
   | { readonly kind: 'leave' }
-  | { readonly kind: 'metrics'; readonly families: readonly MetricFamily[] }
+  | {
+      readonly kind: 'metrics';
+      readonly families: readonly MetricFamily[];
+      /** Of the certificates that are served: the same in each process, so they are not added up. */
+      readonly certificates: readonly MetricFamily[];
+    }
   | { readonly kind: 'slow'; readonly slow: SlowFigures }
   | { readonly kind: 'top'; readonly top: TopReport };
 

@@ -59,11 +59,8 @@ test('what is wrong is said with the key as it was written', () => {
     ],
     [{ ...HOST, app: 'x', errors: { 404: '404.html' } }, /^Key "errors.404" names a file/],
     [{ ...HOST, app: 'x', rate: { requests: 1 } }, /^Key "rate.per" is missing/],
-    [{ ...HOST, app: 'x', deny: ['nowhere'] }, /^Key "access.deny\[0\]"/],
-    [
-      { ...HOST, app: 'x', agent: { port: 9 } },
-      /^Key "balance.agent" is for upstreams with a host/,
-    ],
+    [{ ...HOST, app: 'x', deny: ['nowhere'] }, /^Key "deny\[0\]"/],
+    [{ ...HOST, app: 'x', agent: { port: 9 } }, /^Key "agent" is for upstreams with a host/],
     [{ ...HOST, redirect: { to: '/x' }, rewrite: { strip: '/a' } }, /is for upstreams alone/],
     [{ ...HOST, redirect: { to: 'a b' } }, /^Key "redirect.to" is "a b"/],
   ];

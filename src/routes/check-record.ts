@@ -8,6 +8,7 @@ import {
 import type { Ground, RouteConfig } from './ground.ts';
 import { listenerSchema } from './listener-schema.ts';
 import type { Written } from './records.ts';
+import { inRouteWords } from './route-words.ts';
 import { routeSchema, type WrittenRoute } from './route-schema.ts';
 import { balancerOf, isBalancer } from './written-balancer.ts';
 import { listenerOf } from './written-listener.ts';
@@ -124,13 +125,10 @@ function refuseSockets({ upstreams, sni }: BalancerConfig): void {
   throw new ConfigError('listeners[0].upstreams', what);
 }
 
-/** The gateway's words for a place in its config, in the words of whoever wrote it. */
+/** A record is the only one of its kind: its keys are told without its place. */
 const WORDS: readonly (readonly [RegExp, string])[] = [
   [/"(?:routes|listeners|balancers)\[0\]"/g, 'It'],
   [/\b(?:routes|listeners|balancers)\[0\]\./g, ''],
-  [/\bhosts(?=[[."])/g, 'host'],
-  [/\btarget\.location\b/g, 'redirect.to'],
-  [/\b(?:target|site)\.(?=\w)/g, ''],
 ];
 
 function asWritten<T>(kind: 'route' | 'listener', check: () => T): T {
@@ -139,7 +137,10 @@ function asWritten<T>(kind: 'route' | 'listener', check: () => T): T {
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const words = (text: string): string =>
-      WORDS.reduce((said, [pattern, instead]) => said.replaceAll(pattern, instead), text);
+      WORDS.reduce(
+        (said, [pattern, instead]) => said.replaceAll(pattern, instead),
+        inRouteWords(text),
+      );
     const isWhole = /^(?:routes|listeners)\[0\]$/.test(error.key);
     const message = isWhole
       ? words(error.message).replace(/^It\b/, `The ${kind}`)

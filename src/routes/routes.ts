@@ -21,6 +21,7 @@ export {
   type WrittenRecord,
   writtenSchema,
 } from './records.ts';
+export { inRouteWords } from './route-words.ts';
 export { routeSchema, type WrittenRoute } from './route-schema.ts';
 export { duration, filePath, regionName, size } from './values.ts';
 export { balancerOf, isBalancer, type WrittenBalancer } from './written-balancer.ts';

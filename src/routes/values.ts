@@ -1,10 +1,15 @@
 /** The kinds of values in a gateway's file. */
+import { ConfigError } from '../base/errors.ts';
 import { array, integer, type Schema, string } from '../base/schema.ts';
 import { parseDuration, parseSize } from '../base/units.ts';
 
 /** `"30s"` to milliseconds. */
 export const duration: Schema<number> = {
-  decode: (value, path) => parseDuration(string().decode(value, path), path),
+  decode(value, path) {
+    if (typeof value === 'string') return parseDuration(value, path);
+    const what = `Key "${path}" is ${JSON.stringify(value)}, want a time with its unit, such as "30s"`;
+    throw new ConfigError(path, what);
+  },
   json: { type: 'string', description: 'A number with ms, s, m or h, such as 30s' },
 };
 

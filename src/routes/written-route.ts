@@ -1,6 +1,7 @@
 /** From a route as people write it to what workers are told. Files that it names are read here, once. */
 import { statSync } from 'node:fs';
 import { ConfigError } from '../base/errors.ts';
+import { sha256Hex } from '../base/ids.ts';
 import {
   type AppAnswer,
   fileOf,
@@ -15,6 +16,8 @@ import { siteOf } from './written-site.ts';
 
 type UpstreamConfig = Extract<RouteTarget, { kind: 'upstreams' }>['upstreams'][number];
 
+/** As the gateway takes them. */
+const ID_CHARACTERS_MAX = 200;
 const TARGETS = ['upstreams', 'app', 'bucket', 'static', 'redirect', 'respond', 'ready'] as const;
 /** Of them, those that only a cluster has. */
 const OF_CLUSTER: ReadonlySet<string> = new Set(['app', 'bucket']);
@@ -33,7 +36,7 @@ export function routeOf(one: WrittenRoute, path: string, ground: Ground, id?: st
   const own = siteOf(isIdle ? around : one, path, ground.folder);
   const site = one.bucket === undefined ? own : withBucket(own, one.bucket);
   return {
-    id: id ?? `${one.host.join(',')}${one.path}`,
+    id: id ?? idOf(one),
     hosts: one.host,
     path: one.path,
     target,
@@ -48,6 +51,14 @@ export function routeOf(one: WrittenRoute, path: string, ground: Ground, id?: st
     ...(site === undefined ? {} : { site }),
     ...(balance === undefined || isIdle ? {} : { balance }),
   };
+}
+
+/** Of its place. One that is too long to be a label of a metric is told by its beginning and a hash of all. */
+function idOf({ host, path }: WrittenRoute): string {
+  const place = `${host.join(',')}${path}`;
+  if (place.length <= ID_CHARACTERS_MAX) return place;
+  const hash = sha256Hex(place).slice(0, 16);
+  return `${place.slice(0, ID_CHARACTERS_MAX - hash.length - 1)}~${hash}`;
 }
 
 function answerOf(one: WrittenRoute, path: string, ground: Ground): AppAnswer {
@@ -110,7 +121,7 @@ function targetOf(one: WrittenRoute, path: string, folder: string | undefined): 
       'Put the folder online as an app, "moln deploy DIR --name NAME", and write "app: NAME"';
     const root = fileOf(folder, files.root, key, instead);
     if (statSync(root, { throwIfNoEntry: false })?.isDirectory() !== true) {
-      throw new ConfigError(key, `"${root}" is no folder`);
+      throw new ConfigError(key, `Key "${key}" is "${files.root}": "${root}" is no folder`);
     }
     return { ...files, kind: 'static', root };
   }

@@ -130,6 +130,11 @@ const file: Schema<FileShape> = object({
 
 /** Throws `ConfigError` with the path of the first bad key. */
 export function decodeFile(value: unknown): FileShape {
+  if (value === null || value === undefined) {
+    throw new ConfigError('', 'The file is empty, want "listeners" and "routes"', {
+      hint: 'The smallest one has "listeners: [{ port: 8080 }]" and "routes: [{ upstreams: http://127.0.0.1:9000 }]"',
+    });
+  }
   const decoded = file.decode(value, '');
   const isRouted = decoded.listeners.some((one) => !isBalancer(one));
   const { routes } = (value ?? {}) as { readonly routes?: unknown };

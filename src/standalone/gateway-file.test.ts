@@ -141,7 +141,7 @@ describe('what is wrong is said with line and key', () => {
       `${LISTENERS}${LISTENERS}`,
       /^FILE: Line 2 is not valid YAML: Map keys must be unique/,
     ],
-    ['nothing', '', /^FILE: Key "the value" is null, want an object$/],
+    ['nothing', '', /^FILE: The file is empty, want "listeners" and "routes"$/],
     [
       'no listener',
       'listeners: []\nroutes: []',
@@ -180,12 +180,32 @@ describe('what is wrong is said with line and key', () => {
     [
       'a folder that is not there',
       `${LISTENERS}routes: [{ static: { root: publik } }]`,
-      /^FILE:2: ".*publik" is no folder$/,
+      /^FILE:2: Key "routes\[0\]\.static\.root" is "publik": ".*publik" is no folder$/,
     ],
     [
       'a place twice',
       `${LISTENERS}routes:\n- { redirect: { to: /a } }\n- { redirect: { to: /b } }`,
-      /^FILE:\d: .*repeats the id "\*\/"$/,
+      /^FILE:4: "routes\[1\]" has the host and path of "\*\/"$/,
+    ],
+    [
+      'a port twice',
+      `listeners:\n- port: 80\n- port: 80\nroutes: []`,
+      /^FILE:3: "listeners\[1\]" has the port of "http-::-80"$/,
+    ],
+    [
+      'an address that is none, under the key that was written',
+      `${LISTENERS}routes:\n- redirect: { to: /a }\n  trust: [10.0.0.0/33]`,
+      /^FILE:4: Key "routes\[0\]\.trust\[0\]" is "10\.0\.0\.0\/33", want an IP address/,
+    ],
+    [
+      'a host in other letters',
+      `${LISTENERS}routes: [{ host: bücher.example, redirect: { to: /a } }]`,
+      /^FILE:2: Key "routes\[0\]\.host\[0\]" is "bücher\.example", want a lower-case host name/,
+    ],
+    [
+      'a time that is a number',
+      `${LISTENERS}routes: [{ redirect: { to: /a }, timeouts: { idle: 30 } }]`,
+      /^FILE:2: Key "routes\[0\]\.timeouts\.idle" is 30, want a time with its unit, such as "30s"$/,
     ],
     [
       'https without a certificate',
@@ -276,6 +296,18 @@ describe('what is wrong is said with line and key', () => {
   for (const [what, text, expected] of cases) {
     test(what, () => assert.match(refusal(text), expected));
   }
+});
+
+test('a route has as many hosts as it wants', () => {
+  const hosts = Array.from({ length: 100 }, (_, at) => `shop-${at}.example.org`);
+  const route = (host: readonly string[]): string =>
+    `{ host: [${host.join(', ')}], redirect: { to: /a } }`;
+  const two = `${route(hosts)}, ${route(hosts.map((host) => `x.${host}`))}`;
+  const ids = read(`${LISTENERS}routes: [${two}]`).content.routes.map(({ id }) => id);
+  assert.equal(new Set(ids).size, 2);
+  for (const id of ids) assert.equal(id.length, 200);
+  const again = refusal(`${LISTENERS}routes: [${route(hosts)}, ${route(hosts)}]`);
+  assert.match(again, /^FILE:2: "routes\[1\]" has the host and path of "shop-0\.example/);
 });
 
 test('certificates, HSTS and the way from http', async () => {

@@ -9,7 +9,14 @@ import {
   type GatewayConfigContent,
   requireCacheFits,
 } from '../gateway/gateway.ts';
-import { balancerOf, isBalancer, listenerOf, parseYaml, routeOf } from '../routes/routes.ts';
+import {
+  balancerOf,
+  inRouteWords,
+  isBalancer,
+  listenerOf,
+  parseYaml,
+  routeOf,
+} from '../routes/routes.ts';
 import { decodeFile, type FileShape } from './file-schema.ts';
 import {
   NOTHING_YET,
@@ -129,15 +136,16 @@ function asWritten(words: string, { listeners }: FileShape): string {
       return one !== undefined && isBalancer(one) === wanted;
     });
   const [balancers, others] = [places(true), places(false)];
-  const route = /\b(routes\[\d+\])\./;
-  const flat = words
-    .replaceAll(new RegExp(`${route.source}balance\\.algorithm\\b`, 'g'), '$1.balance')
-    .replaceAll(new RegExp(`${route.source}balance\\.(?=[a-z])`, 'g'), '$1.')
-    .replaceAll(new RegExp(`${route.source}target\\.upstreams\\b`, 'g'), '$1.upstreams');
-  return flat.replaceAll(
-    /\b(balancers|listeners)\[(\d+)\]/g,
-    (_all, kind: string, at: string) =>
-      `listeners[${(kind === 'balancers' ? balancers : others)[Number(at)] ?? at}]`,
+  return (
+    inRouteWords(words)
+      .replaceAll(
+        /\b(balancers|listeners)\[(\d+)\]/g,
+        (_all, kind: string, at: string) =>
+          `listeners[${(kind === 'balancers' ? balancers : others)[Number(at)] ?? at}]`,
+      )
+      // Ids are made of places.
+      .replace(/^Key "(routes\[\d+\])\.id" repeats the id/, '"$1" has the host and path of')
+      .replace(/^Key "(listeners\[\d+\])\.id" repeats the id/, '"$1" has the port of')
   );
 }
 

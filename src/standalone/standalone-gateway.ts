@@ -10,7 +10,12 @@ import { messageOf, MolnError } from '../base/errors.ts';
 import { sha256Hex } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import { type AgentState, GatewaySupervisor, loadWorker } from '../gateway/gateway.ts';
+import {
+  type AgentState,
+  certificateTroubles,
+  GatewaySupervisor,
+  loadWorker,
+} from '../gateway/gateway.ts';
 import { takeNameLock } from '../net/net.ts';
 import { CertificateKeeper } from './certificate-keeper.ts';
 import { AgentOfFile } from './agent-of-file.ts';
@@ -26,6 +31,8 @@ export interface StandaloneOptions {
   readonly log: Logger;
 }
 
+/** Between two looks at certificates of the file; they warn weeks ahead. */
+const CERTIFICATES_EVERY_MS = 86_400_000;
 const STOP_DRAIN_MS = 10_000;
 /** Who drains is in no hurry. */
 const LEAVE_DRAIN_MS = 60_000;
@@ -56,6 +63,7 @@ export class StandaloneGateway {
   #keeper: CertificateKeeper | undefined;
   #isLeaving = false;
   readonly #agent: AgentOfFile;
+  #certificates: Disposable | undefined;
 
   private constructor(
     options: StandaloneOptions,
@@ -124,7 +132,18 @@ export class StandaloneGateway {
     this.#file = file;
     await keeper?.keep(file);
     if (isNew) keeper?.start();
+    this.#lookAtCertificates();
     await this.#agent.use(file.agent);
+  }
+
+  /** Says what is wrong with those that the file names, now and each day; the ordered ones are the keeper's. */
+  #lookAtCertificates(): void {
+    const { clock, log } = this.#options;
+    const look = (): void => {
+      for (const trouble of certificateTroubles(this.#file.content, clock.now())) log.warn(trouble);
+    };
+    look();
+    this.#certificates ??= clock.every(CERTIFICATES_EVERY_MS, look);
   }
 
   /** Undefined: nothing is ordered, and nothing was. */
@@ -193,6 +212,7 @@ export class StandaloneGateway {
 
   /** Serves already: what is beside that must not end it. */
   async #begin(): Promise<void> {
+    this.#lookAtCertificates();
     await writeStandaloneRecord(this.#folder);
     try {
       await this.#agent.use(this.#file.agent);
@@ -202,6 +222,7 @@ export class StandaloneGateway {
   }
 
   async #end(): Promise<void> {
+    this.#certificates?.[Symbol.dispose]();
     await this.#agent[Symbol.asyncDispose]();
     await removeStandaloneRecord(this.#folder);
   }

@@ -1,5 +1,5 @@
 /** Questions to a gateway that runs by itself, asked from another process: its workers' sockets are open to their owner. */
-import { MolnError } from '../base/errors.ts';
+import { MolnError, systemCode } from '../base/errors.ts';
 import { isRunning, signalProcess } from '../base/process-id.ts';
 import { mergeFamilies, type MetricFamily } from '../base/metrics.ts';
 import type { Clock } from '../base/time.ts';
@@ -61,24 +61,22 @@ export async function slowStandalone(
   return slowReport(answers.flatMap((answer) => (answer.kind === 'slow' ? [answer.slow] : [])));
 }
 
-/** Of all workers that answer, added up. */
+/** Of all workers that answer, added up; and of the certificates that they serve. */
 export async function metricsStandalone(
   gateway: StandaloneQuestions,
 ): Promise<readonly MetricFamily[]> {
   const { answers } = await ask(gateway, { kind: 'metrics' });
-  return mergeFamilies(
-    answers.flatMap((answer) => (answer.kind === 'metrics' ? [answer.families] : [])),
-  );
+  const found = answers.flatMap((answer) => (answer.kind === 'metrics' ? [answer] : []));
+  return [
+    ...mergeFamilies(found.map(({ families }) => families)),
+    ...(found[0]?.certificates ?? []),
+  ];
 }
 
 /** Has the gateway drain, and resolves when its process has ended. Throws `STANDALONE_NOT_RUNNING`. */
-export async function drainStandalone({
-  file,
-  stateFolder,
-  clock,
-}: StandaloneQuestions): Promise<void> {
-  readGatewayFile(file);
-  const running = await runningStandalone(standaloneFolder({ file, stateFolder }));
+export async function drainStandalone(gateway: StandaloneQuestions): Promise<void> {
+  const { file, clock } = gateway;
+  const running = await runningStandalone(folderOf(gateway));
   if (running === undefined || !signalProcess(running, 'SIGQUIT')) throw notRunning(file);
   while (isRunning(running)) await clock.sleep(LOOK_EVERY_MS);
 }
@@ -92,12 +90,11 @@ export async function topStandalone(
 }
 
 async function ask(
-  { file, stateFolder, clock }: StandaloneQuestions,
+  gateway: StandaloneQuestions,
   question: GatewayQuestion,
 ): Promise<{ readonly answers: readonly GatewayAnswer[]; readonly running: number }> {
-  // What is no such file is said as `run` would say it.
-  readGatewayFile(file);
-  const folders = workerFolders(standaloneFolder({ file, stateFolder }));
+  const { file, clock } = gateway;
+  const folders = workerFolders(folderOf(gateway));
   const durationMs = question.kind === 'top' ? question.durationMs : 0;
   const timeoutMs = ANSWER_WITHIN_MS + durationMs;
   const asked = await askWorkers(folders, question, { clock, timeoutMs });
@@ -105,7 +102,21 @@ async function ask(
   return asked;
 }
 
+/** What the file says now does not matter: with a mistake in it, the gateway that runs goes on with what it said before. */
+function folderOf(gateway: StandaloneQuestions): string {
+  try {
+    return standaloneFolder(gateway);
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+    // What is no file is said as `run` would say it.
+    readGatewayFile(gateway.file);
+    throw error;
+  }
+}
+
+/** Or what is wrong with the file. */
 function notRunning(file: string): MolnError {
+  readGatewayFile(file);
   return new MolnError('STANDALONE_NOT_RUNNING', `No gateway runs with "${file}"`, {
     hint: `Start it with "moln gateway run ${file}", with the same --data`,
   });
