@@ -194,6 +194,25 @@ test('a module that fails, dawdles or stands still harms its own requests alone'
   await until('a new thread answers', async () => (await statusOf('/')) === 200);
 });
 
+test('who waits behind a request that stands still is answered by the next thread', async (t) => {
+  const gateway = await gatewayWith(
+    t,
+    `export default async (request) => {
+      const { pathname } = new URL(request.url);
+      if (pathname === '/loop') for (;;);
+      return new Response(request.method === 'GET' ? 'well' : await request.text());
+    };`,
+    { timeoutMs: 5000, bufferBytes: 1000 },
+  );
+  await until('the first thread answers', async () => (await ask(gateway, '/')).status === 200);
+  const asked = ['/loop', '/one', '/two'].map((path) => ask(gateway, path));
+  const told = ask(gateway, '/three', { method: 'POST', body: 'a body' });
+  const [loop, ...others] = await Promise.all(asked);
+  assert.equal(loop?.status, 504);
+  for (const { status } of others) assert.equal(status, 200);
+  assert.equal(String((await told).body), 'a body');
+});
+
 for (const [what, source] of [
   ['no module', 'export default (request => {'],
   ['no function', 'export const x = 1;'],

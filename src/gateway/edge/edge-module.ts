@@ -1,6 +1,7 @@
 /**
  * One edge module in its thread, as the gateway process sees it: asks it about requests, with a limit on time and on how many
- * wait. A module that stands still or dies is begun anew; the gateway goes on meanwhile.
+ * wait. A module that stands still or dies is begun anew; the gateway goes on meanwhile, and what that thread had not begun is asked
+ * of the next one.
  */
 import { Worker } from 'node:worker_threads';
 import { messageOf } from '../../base/errors.ts';
@@ -21,14 +22,19 @@ export interface EdgeModuleOptions {
 }
 
 interface Waiting {
+  readonly ask: EdgeAsk;
   readonly settle: (outcome: EdgeOutcome) => void;
-  readonly timer: Disposable;
+  timer: Disposable;
+  /** Another request has kept the thread from it: it got its time once more, and no further time. */
+  isDelayed: boolean;
 }
 
 export class EdgeModule implements Disposable {
   readonly #options: EdgeModuleOptions;
   readonly #waiting = new Map<number, Waiting>();
   #thread: Worker | undefined;
+  /** The last request that the thread has begun; it says so even when it stands still. */
+  #begun: Float64Array = new Float64Array(1);
   #isRetired = false;
   #lastId = 0;
   /** The last message that the thread has answered by being there; and one that it has to. */
@@ -48,23 +54,32 @@ export class EdgeModule implements Disposable {
   ask(request: Omit<EdgeAsk, 'id'>): Promise<EdgeOutcome> {
     if (this.#waiting.size >= EDGE.waitingMax) return Promise.resolve({ kind: 'full' });
     const id = ++this.#lastId;
-    const { config, clock } = this.#options;
     const { promise, resolve } = Promise.withResolvers<EdgeOutcome>();
-    const timer = clock.after(config.timeoutMs, () => this.#late(id));
-    this.#waiting.set(id, { settle: resolve, timer });
-    const { body } = request;
-    this.#post({ ...request, id }, body === undefined ? [] : [body.buffer]);
+    const ask = { ...request, id };
+    this.#waiting.set(id, { ask, settle: resolve, timer: this.#timer(id), isDelayed: false });
+    this.#post(ask);
     return promise;
   }
 
-  #post(message: ToThread, transferred: readonly ArrayBuffer[]): void {
+  #timer(id: number): Disposable {
+    const { config, clock } = this.#options;
+    return clock.after(config.timeoutMs, () => this.#late(id));
+  }
+
+  #post(message: ToThread): void {
     this.#thread ??= this.#start();
-    this.#thread.postMessage(message, transferred);
+    this.#thread.postMessage(message);
   }
 
   #start(): Worker {
     const { config, log } = this.#options;
-    const data: EdgeThreadData = { source: config.source, answerBytesMax: EDGE.answerBytesMax };
+    const { source } = config;
+    this.#begun = new Float64Array(new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT));
+    const data: EdgeThreadData = {
+      source,
+      answerBytesMax: EDGE.answerBytesMax,
+      begun: this.#begun,
+    };
     const thread = new Worker(new URL('edge-thread.ts', import.meta.url), {
       name: 'edge',
       workerData: data,
@@ -90,7 +105,7 @@ export class EdgeModule implements Disposable {
   #take(thread: Worker, message: FromThread): void {
     if (thread !== this.#thread) return;
     if ('pong' in message) this.#pong = message.pong;
-    else if ('broken' in message) this.#ended(thread, message.broken);
+    else if ('broken' in message) this.#ended(thread, message.broken, true);
     else this.#settle(message.id, message.verdict);
   }
 
@@ -104,28 +119,50 @@ export class EdgeModule implements Disposable {
     if (this.#isRetired && this.#waiting.size === 0) this[Symbol.dispose]();
   }
 
-  /** The request is given up. If the thread does nothing at all any more, so is the thread. */
+  /** The request is given up, unless another one keeps the thread from it. If the thread does nothing at all any more, so is the thread. */
   #late(id: number): void {
-    this.#settle(id, { kind: 'late' });
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    if (waiting.isDelayed || this.#hasBegun(id)) this.#settle(id, { kind: 'late' });
+    else this.#delay(waiting);
     this.#complain(`It took longer than ${this.#options.config.timeoutMs} ms`);
     if (this.#ping !== undefined || this.#thread === undefined) return;
     const thread = this.#thread;
-    this.#post(id, []);
+    this.#post(id);
     this.#ping = this.#options.clock.after(EDGE.pingMs, () => {
       this.#ping = undefined;
       if (this.#pong < id) this.#ended(thread, 'It stood still');
     });
   }
 
-  /** Everybody who waits is told; the next request begins a new thread. */
-  #ended(thread: Worker, reason: string): void {
+  #hasBegun(id: number): boolean {
+    return id <= (this.#begun[0] ?? 0);
+  }
+
+  #delay(waiting: Waiting): void {
+    if (waiting.isDelayed) return;
+    waiting.isDelayed = true;
+    waiting.timer[Symbol.dispose]();
+    waiting.timer = this.#timer(waiting.ask.id);
+  }
+
+  /** Whoever was begun may be at fault, and is told; the others are asked of the next thread. `isForGood`: there is none. */
+  #ended(thread: Worker, reason: string, isForGood = false): void {
     if (thread !== this.#thread) return;
     this.#thread = undefined;
     this.#ping?.[Symbol.dispose]();
     this.#ping = undefined;
     void thread.terminate();
     if (!this.#isRetired) this.#complain(reason);
-    for (const id of this.#waiting.keys()) this.#settle(id, { kind: 'failed', reason });
+    const again: Waiting[] = [];
+    for (const [id, waiting] of this.#waiting) {
+      if (isForGood || this.#hasBegun(id)) this.#settle(id, { kind: 'failed', reason });
+      else again.push(waiting);
+    }
+    for (const waiting of again) {
+      this.#delay(waiting);
+      this.#post(waiting.ask);
+    }
   }
 
   /** Not with every request. */
@@ -145,6 +182,6 @@ export class EdgeModule implements Disposable {
 
   [Symbol.dispose](): void {
     this.#isRetired = true;
-    if (this.#thread !== undefined) this.#ended(this.#thread, 'The route has changed');
+    if (this.#thread !== undefined) this.#ended(this.#thread, 'The route has changed', true);
   }
 }

@@ -11,6 +11,8 @@ export interface EdgeThreadData {
   /** JavaScript, a module. */
   readonly source: string;
   readonly answerBytesMax: number;
+  /** Shared: the last request that was begun. They begin in order. */
+  readonly begun: Float64Array;
 }
 
 /** Second argument of a module's function. */
@@ -24,7 +26,7 @@ const BODYLESS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
 const port = parentPort;
 if (port === null) throw new Error('This file is the beginning of a thread');
-const { source, answerBytesMax } = workerData as EdgeThreadData;
+const { source, answerBytesMax, begun } = workerData as EdgeThreadData;
 const say = (message: FromThread): void => port.postMessage(message);
 
 registerHooks({
@@ -101,6 +103,7 @@ const loading = load().catch((error: unknown) => {
 async function handle(ask: EdgeAsk): Promise<void> {
   const handler = await loading;
   if (handler === undefined) return;
+  begun[0] = ask.id;
   let verdict: EdgeVerdict;
   try {
     verdict = await verdictOf(handler, ask);
