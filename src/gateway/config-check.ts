@@ -157,6 +157,13 @@ const address: Schema<UpstreamAddress> = union<UpstreamAddress, 'kind'>('kind', 
     kind: literal('tcp'),
     host: string({ pattern: /^[^\s]+$/, patternMeans: 'a host name or IP address' }),
     port: integer({ min: 1, max: 65_535 }),
+    tls: optional(
+      object({
+        ca: optional(string({ lengthMax: 1024 * 1024 })),
+        name: optional(string({ pattern: /^[^\s]+$/, patternMeans: 'a host name' })),
+        verify: optional(boolean()),
+      }),
+    ),
   }),
   node: object({
     kind: literal('node'),

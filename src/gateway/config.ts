@@ -222,9 +222,24 @@ export interface UpstreamConfig {
   readonly backup?: boolean;
 }
 
+export interface UpstreamTlsConfig {
+  /** PEM: who signs its certificate; the authorities that Node knows unless said. */
+  readonly ca?: string;
+  /** Whose certificate it shows, and which host it is told (SNI); the host of the address unless said. */
+  readonly name?: string;
+  /** False: whoever answers there is taken for it. */
+  readonly verify?: boolean;
+}
+
 export type UpstreamAddress =
   | { readonly kind: 'socket'; readonly path: string }
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | {
+      readonly kind: 'tcp';
+      readonly host: string;
+      readonly port: number;
+      /** Absent: in plain text. */
+      readonly tls?: UpstreamTlsConfig;
+    }
   /** An instance of that name on another node, by way of its gateways. `node`: the id in its certificate. */
   | {
       readonly kind: 'node';

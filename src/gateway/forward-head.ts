@@ -166,6 +166,8 @@ export interface HeadChange {
   readonly drop: readonly string[];
   /** Whole lines in their place. */
   readonly lines: string;
+  /** In place of the client's. */
+  readonly host?: string | undefined;
 }
 
 /** Both changes; the lines of the second come last. */
@@ -180,7 +182,11 @@ export function together(
 ): HeadChange | undefined {
   if (two === undefined) return one;
   if (one === undefined) return two;
-  return { drop: [...one.drop, ...two.drop], lines: one.lines + two.lines };
+  return {
+    drop: [...one.drop, ...two.drop],
+    lines: one.lines + two.lines,
+    host: two.host ?? one.host,
+  };
 }
 
 /**
@@ -203,10 +209,11 @@ export function putRequestHead(
   const session = mayHoldSession(head);
   const dropped = session ? REQUEST_DROPPED | COOKIE_DROPPED : REQUEST_DROPPED;
   const names = change === undefined ? framing.names : [...framing.names, ...change.drop];
-  if (originForm && head.minor === 1) {
+  if (originForm && head.minor === 1 && change?.host === undefined) {
     putKeptLines(sink, head, head.methodStart, dropped, names);
   } else {
-    const authority = target.authority === '' ? connection.localAuthority : target.authority;
+    const own = target.authority === '' ? connection.localAuthority : target.authority;
+    const authority = change?.host ?? own;
     sink.text(`${head.method} ${target.target} HTTP/1.1\r\nHost: ${authority}\r\n`);
     putKeptLines(sink, head, head.lineAt(0), dropped | HOST_DROPPED, names);
   }

@@ -13,7 +13,8 @@ import {
 } from '../base/schema.ts';
 import { EDGE } from './limits.ts';
 import { isAddressRange } from '../net/net.ts';
-import { isChangeable } from './field-rules.ts';
+import { parseHost } from '../http/host.ts';
+import { isChangeable, isHost } from './field-rules.ts';
 import { patternMistake, PathPattern, variablesOf } from './path-pattern.ts';
 import { locationMistake, REDIRECT_VARIABLES, type RedirectTarget } from './redirect.ts';
 import type {
@@ -83,8 +84,31 @@ const fieldRules: Schema<FieldRulesConfig> = object({
   remove: optional(array(changeableName, { itemsMax: RULES_MAX })),
 });
 
+/** An upstream may have to be told another host than the client's. */
+const requestValues: Schema<Readonly<Record<string, string>>> = {
+  ...values,
+  decode(value, path) {
+    const decoded = record(fieldValue).decode(value, path);
+    const hosts = Object.keys(decoded).filter(isHost);
+    for (const name of hosts) hostValue.decode(decoded[name], `${path}.${name}`);
+    if (hosts.length > 1) throw new ConfigError(path, `Key "${path}" has "Host" twice`);
+    const others = Object.entries(decoded).filter(([name]) => !isHost(name));
+    values.decode(Object.fromEntries(others), path);
+    return decoded;
+  },
+};
+const hostValue = checked(string({ lengthMax: 300 }), (text) =>
+  parseHost(text) === undefined ? 'want a host, with a port if it needs one' : undefined,
+);
+
 const headers: Schema<HeaderRulesConfig> = object({
-  request: optional(fieldRules),
+  request: optional(
+    object({
+      set: optional(requestValues),
+      add: optional(values),
+      remove: optional(array(changeableName, { itemsMax: RULES_MAX })),
+    }),
+  ),
   response: optional(fieldRules),
 });
 

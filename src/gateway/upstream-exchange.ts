@@ -142,7 +142,11 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     const nowMs = this.plane.coarseMs;
     if (upstream === undefined) {
       if (this.connectTimedOut) this.giveUp(504, 'Connecting to the upstream took too long');
-      else this.giveUp(503, 'No upstream takes connections', { retryAfterS: RETRY_AFTER_S });
+      else {
+        const why = this.tried.at(-1)?.refusal ?? '';
+        const error = `No upstream takes connections${why === '' ? '' : `: ${why}`}`;
+        this.giveUp(503, error, { retryAfterS: RETRY_AFTER_S });
+      }
       return;
     }
     this.upstream = upstream;

@@ -11,6 +11,7 @@ import type { ConnectTurns } from './connect-turns.ts';
 import { NODE_REUSE_MS, STATED_LOAD_MS } from './limits.ts';
 import { type NodeClient, REACHED } from './node-client.ts';
 import { type Outbox, SocketOutbox } from './outbox.ts';
+import { UpstreamTls } from './upstream-tls.ts';
 
 /** Idle sockets kept for one upstream; more are closed. */
 const IDLE_SOCKETS_MAX = 256;
@@ -62,16 +63,15 @@ export class UpstreamSocket {
     const options = { allowHalfOpen: true, noDelay: true };
     if (address.kind === 'node') {
       this.socket = this.connectFar(upstream.farConnect(address));
+    } else if (upstream.tls !== undefined) {
+      const socket = upstream.tls.connect();
+      this.socket = socket.once('secureConnect', () => this.began(socket));
     } else {
       this.socket =
         address.kind === 'socket'
           ? connect({ ...options, path: address.path })
           : connect({ ...options, host: address.host, port: address.port });
-      this.socket.on('connect', () => {
-        takeReads(this.socket, (buffer, size) => this.took(buffer, size));
-        this.connected = true;
-        this.user?.upstreamConnected();
-      });
+      this.socket.on('connect', () => this.began(this.socket));
     }
     this.out = new SocketOutbox(this.socket);
     this.socket.on('drain', () => this.user?.upstreamDrained());
@@ -81,6 +81,7 @@ export class UpstreamSocket {
     });
     this.socket.on('error', (error) => {
       this.error = error;
+      if (!this.connected) upstream.refusal = error.message;
     });
     this.socket.on('close', () => {
       const { user } = this;
@@ -88,6 +89,12 @@ export class UpstreamSocket {
       upstream.closed(this);
       user?.upstreamClosed(this.error);
     });
+  }
+
+  private began(socket: Socket): void {
+    takeReads(socket, (buffer, size) => this.took(buffer, size));
+    this.connected = true;
+    this.user?.upstreamConnected();
   }
 
   private took(buffer: Buffer, size: number): void {
@@ -131,6 +138,10 @@ export class UpstreamSocket {
 export class Upstream implements Candidate {
   readonly config: UpstreamConfig;
   readonly isFar: boolean;
+  /** Undefined: not over TLS. */
+  readonly tls: UpstreamTls | undefined;
+  /** Why it took no connection the last time that it took none. */
+  refusal = '';
   requests = 0;
   /** What goes on for as long as somebody listens: upgraded connections, and streams of events. */
   upgrades = 0;
@@ -156,6 +167,8 @@ export class Upstream implements Candidate {
     this.config = config;
     this.nodes = nodes;
     this.isFar = address.kind === 'node';
+    const isTls = address.kind === 'tcp' && address.tls !== undefined;
+    this.tls = isTls ? new UpstreamTls(address.tls, address) : undefined;
     this.turns = address.kind === 'node' ? nodes?.turns(address.node) : undefined;
   }
 

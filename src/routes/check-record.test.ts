@@ -48,7 +48,23 @@ test('what is wrong is said with the key as it was written', () => {
     [HOST, /^The route has none of them, want one of upstreams, app, /],
     [{ ...HOST, app: 'x', upstreams: 'http://a' }, /^The route has upstreams and app, want one/],
     [{ ...HOST, upstream: 'http://a' }, /^Unknown key "upstream": did you mean "upstreams"/],
-    [{ ...HOST, upstreams: 'https://a' }, /^Key "upstreams\[0\].url" is "https:\/\/a", want http/],
+    [{ ...HOST, upstreams: 'ftp://a' }, /^Key "upstreams\[0\].url" is "ftp:\/\/a", want http/],
+    [
+      { ...HOST, upstreams: { url: 'https://a', tls: { ca: 'ca.pem' } } },
+      /^Key "upstreams\[0\].tls.ca" names a file, which only one machine has/,
+    ],
+    [
+      { ...HOST, upstreams: { url: 'http://a', tls: {} } },
+      /^Key "upstreams\[0\].url" is "http:\/\/a", and "tls" is for https/,
+    ],
+    [
+      { ...HOST, app: 'x', headers: { request: { set: { Host: 'a b' } } } },
+      /^Key "headers.request.set.Host" is "a b", want a host/,
+    ],
+    [
+      { ...HOST, app: 'x', headers: { response: { set: { Host: 'a' } } } },
+      /^Key "headers.response.set.Host" is "Host", which no rule may change/,
+    ],
     [{ ...HOST, upstreams: 'unix:/run/x' }, /^Key "upstreams\[0\].url" .* only one machine has/],
     [{ host: 'A b', app: 'x' }, /^Key "host\[0\]" is "A b", want a lower-case host name/],
     [{ ...HOST, path: 'x', app: 'x' }, /^Key "path" is "x", want a path/],

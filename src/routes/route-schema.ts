@@ -27,6 +27,15 @@ export interface WrittenRouteUpstream {
   readonly weight?: number;
   readonly region?: string;
   readonly backup?: boolean;
+  /** Of `https://`. */
+  readonly tls?: WrittenUpstreamTls;
+}
+
+export interface WrittenUpstreamTls {
+  /** A file in PEM. */
+  readonly ca?: string;
+  readonly name?: string;
+  readonly verify?: boolean;
 }
 
 /** Times in milliseconds, sizes in bytes. */
@@ -85,6 +94,9 @@ const upstream: Schema<WrittenRouteUpstream> = object({
   weight: optional(integer({ min: 0, max: 256 })),
   region: optional(regionName),
   backup: optional(boolean()),
+  tls: optional(
+    object({ ca: optional(filePath), name: optional(string()), verify: optional(boolean()) }),
+  ),
 });
 
 const onlyTrue: Schema<true> = {

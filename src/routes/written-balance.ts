@@ -13,6 +13,7 @@ import {
 } from '../base/schema.ts';
 import type { GatewayConfigContent } from '../gateway/gateway.ts';
 import { duration, oneOrMore } from './values.ts';
+import type { WrittenSite } from './site-schema.ts';
 
 type BalanceConfig = NonNullable<GatewayConfigContent['routes'][number]['balance']>;
 
@@ -125,7 +126,7 @@ export const CONCURRENCY_FIELDS: FieldsOf<WrittenConcurrency> = {
 
 /** Undefined when the route chooses nothing: power of two choices, the quickest way. */
 export function balanceOf(
-  route: WrittenBalance & { readonly limits: WrittenConcurrency },
+  route: WrittenBalance & Pick<WrittenSite, 'headers'> & { readonly limits: WrittenConcurrency },
   isWeighted: boolean,
   workers: number = availableParallelism(),
 ): BalanceConfig | undefined {
@@ -134,7 +135,7 @@ export function balanceOf(
     ...(route.balance === undefined ? {} : { algorithm: route.balance }),
     ...(route.hash === undefined ? {} : { hash: route.hash }),
     ...(route.sticky === undefined ? {} : { sticky: route.sticky }),
-    ...(checks === undefined ? {} : { health: healthOf(checks) }),
+    ...(checks === undefined ? {} : { health: healthOf(checks, route) }),
     ...(agent === undefined ? {} : { agent: { port: agent.port, intervalMs: agent.interval } }),
     ...(out === undefined ? {} : { eject: ejectOf(out) }),
     ...(route.retries === undefined ? {} : { retries: route.retries }),
@@ -145,10 +146,23 @@ export function balanceOf(
   return isWeighted || Object.keys(config).length > 0 ? config : undefined;
 }
 
-function healthOf(health: WrittenHealth): NonNullable<BalanceConfig['health']> {
+/** Checks name the host that requests name. */
+function healthOf(
+  health: WrittenHealth,
+  { headers }: Pick<WrittenSite, 'headers'>,
+): NonNullable<BalanceConfig['health']> {
+  const set = Object.entries(headers?.request?.set ?? {});
+  const host = set.find(([name]) => name.toLowerCase() === 'host')?.[1];
   const { path, interval, timeout, status: wanted, rise, fall } = health;
   const times = { intervalMs: interval, timeoutMs: timeout };
-  return { path, ...times, rise, fall, ...(wanted === undefined ? {} : { status: wanted }) };
+  return {
+    path,
+    ...(host === undefined ? {} : { host }),
+    ...times,
+    rise,
+    fall,
+    ...(wanted === undefined ? {} : { status: wanted }),
+  };
 }
 
 function ejectOf({

@@ -1,7 +1,8 @@
 /** From a route as people write it to what workers are told. Files that it names are read here, once. */
-import { statSync } from 'node:fs';
-import { ConfigError } from '../base/errors.ts';
+import { readFileSync, statSync } from 'node:fs';
+import { ConfigError, messageOf } from '../base/errors.ts';
 import { sha256Hex } from '../base/ids.ts';
+import { readFacts } from '../certs/certs.ts';
 import {
   type AppAnswer,
   fileOf,
@@ -9,12 +10,18 @@ import {
   type RouteConfig,
   type RouteTarget,
 } from './ground.ts';
-import type { WrittenRoute, WrittenRouteCache, WrittenRouteUpstream } from './route-schema.ts';
+import type {
+  WrittenRoute,
+  WrittenRouteCache,
+  WrittenRouteUpstream,
+  WrittenUpstreamTls,
+} from './route-schema.ts';
 import { seconds } from './values.ts';
 import { balanceOf } from './written-balance.ts';
 import { siteOf } from './written-site.ts';
 
 type UpstreamConfig = Extract<RouteTarget, { kind: 'upstreams' }>['upstreams'][number];
+type UpstreamTlsConfig = NonNullable<Extract<UpstreamConfig['address'], { kind: 'tcp' }>['tls']>;
 
 /** As the gateway takes them. */
 const ID_CHARACTERS_MAX = 200;
@@ -141,9 +148,9 @@ function upstreamsOf(
   path: string,
   folder: string | undefined,
 ): RouteTarget {
-  const list = upstreams.map(({ url, weight, region, backup }, at) => {
+  const list = upstreams.map(({ url, weight, region, backup, tls }, at) => {
     const key = `${path}[${at}].url`;
-    const upstream = upstreamOf(url, key);
+    const upstream = upstreamOf(url, key, upstreamTlsOf(tls, `${path}[${at}].tls`, folder));
     if (folder === undefined && upstream.address.kind === 'socket') {
       const what = `Key "${key}" is "${url}", a socket that only one machine has; want http://HOST:PORT`;
       throw new ConfigError(key, what);
@@ -182,23 +189,49 @@ function unique(list: readonly UpstreamConfig[], path: string): readonly Upstrea
   throw new ConfigError(`${path}[${at}]`, `"${path}[${at}]" repeats "${list[at]?.id}"`);
 }
 
-/** `http://host:port` or `unix:/run/app.sock`. */
-function upstreamOf(url: string, path: string): UpstreamConfig {
+/** `http://host:port`, `https://host:port` or `unix:/run/app.sock`. `tls`: what was said about it. */
+function upstreamOf(url: string, path: string, tls: UpstreamTlsConfig | undefined): UpstreamConfig {
+  if (tls !== undefined && !url.startsWith('https:')) {
+    throw new ConfigError(path, `Key "${path}" is "${url}", and "tls" is for https://HOST:PORT`);
+  }
   if (url.startsWith('unix:')) {
     const address = { kind: 'socket', path: url.slice('unix:'.length) } as const;
     return { id: url, address };
   }
   const parsed = URL.parse(url);
   const isPlain =
-    parsed?.protocol === 'http:' &&
+    (parsed?.protocol === 'http:' || parsed?.protocol === 'https:') &&
     parsed.username === '' &&
     parsed.pathname === '/' &&
     parsed.search === '' &&
     parsed.hash === '';
   if (parsed === null || !isPlain) {
-    throw new ConfigError(path, `Key "${path}" is "${url}", want http://HOST:PORT or unix:/PATH`);
+    const wanted = 'http://HOST:PORT, https://HOST:PORT or unix:/PATH';
+    throw new ConfigError(path, `Key "${path}" is "${url}", want ${wanted}`);
   }
-  const host = parsed.hostname.replace(/^\[|\]$/g, '');
-  const port = parsed.port === '' ? 80 : Number(parsed.port);
-  return { id: `http://${parsed.hostname}:${port}`, address: { kind: 'tcp', host, port } };
+  const { protocol, hostname } = parsed;
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const isTls = protocol === 'https:';
+  const port = parsed.port === '' ? (isTls ? 443 : 80) : Number(parsed.port);
+  const id = `${protocol}//${hostname}:${port}`;
+  return { id, address: { kind: 'tcp', host, port, ...(isTls ? { tls: tls ?? {} } : {}) } };
+}
+
+function upstreamTlsOf(
+  tls: WrittenUpstreamTls | undefined,
+  path: string,
+  folder: string | undefined,
+): UpstreamTlsConfig | undefined {
+  if (tls?.ca === undefined) return tls;
+  const key = `${path}.ca`;
+  const instead = 'Write "tls: { verify: false }", or use a certificate of a public authority';
+  const file = fileOf(folder, tls.ca, key, instead);
+  try {
+    const ca = readFileSync(file, 'utf8');
+    readFacts(ca);
+    return { ...tls, ca };
+  } catch (error) {
+    const what = `Key "${key}" is "${tls.ca}", which is no certificate in PEM: ${messageOf(error)}`;
+    throw new ConfigError(key, what, { cause: error });
+  }
 }

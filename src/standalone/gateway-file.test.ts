@@ -165,7 +165,7 @@ describe('what is wrong is said with line and key', () => {
     [
       'an upstream with a path',
       `${LISTENERS}routes:\n  - upstreams:\n      - url: http://a/b`,
-      /^FILE:4: Key "routes\[0\]\.upstreams\[0\]\.url" is "http:\/\/a\/b", want http:\/\/HOST:PORT or unix:\/PATH$/,
+      /^FILE:4: Key "routes\[0\]\.upstreams\[0\]\.url" is "http:\/\/a\/b", want http:\/\/HOST:PORT, https:\/\/HOST:PORT or unix:\/PATH$/,
     ],
     [
       'an upstream twice',
@@ -296,6 +296,27 @@ describe('what is wrong is said with line and key', () => {
   for (const [what, text, expected] of cases) {
     test(what, () => assert.match(refusal(text), expected));
   }
+});
+
+test('upstreams over TLS, by the authority of a file', async () => {
+  const validity = { notBefore: Date.now() - 1000, notAfter: Date.now() + 86_400_000 };
+  const { certificatePem } = await createAuthority({ commonName: 'Test', validity });
+  writeFileSync(join(folder, 'ca.pem'), certificatePem);
+  const two = '[https://a, { url: "https://b:8443", tls: { ca: ca.pem, name: c } }]';
+  const { content } = read(`${LISTENERS}routes: [{ upstreams: ${two} }]`);
+  const target = content.routes[0]?.target;
+  assert.deepEqual(target?.kind === 'upstreams' ? target.upstreams : undefined, [
+    { id: 'https://a:443', address: { kind: 'tcp', host: 'a', port: 443, tls: {} } },
+    {
+      id: 'https://b:8443',
+      address: { kind: 'tcp', host: 'b', port: 8443, tls: { ca: certificatePem, name: 'c' } },
+    },
+  ]);
+  const none = 'routes: [{ upstreams: { url: "https://a", tls: { ca: gateway.yml } } }]';
+  assert.match(
+    refusal(`${LISTENERS}${none}`),
+    /^FILE:2: Key "routes\[0\]\.upstreams\[0\]\.tls\.ca" is "gateway\.yml", which is no certificate/,
+  );
 });
 
 test('a route has as many hosts as it wants', () => {

@@ -47,6 +47,7 @@ export const balanceSchema: Schema<BalanceConfig> = object({
   health: optional(
     object({
       path: checkPath,
+      host: optional(string({ pattern: /^[\x21-\x7e]+$/, patternMeans: 'a host' })),
       intervalMs: interval,
       timeoutMs: time,
       status: optional(statuses),

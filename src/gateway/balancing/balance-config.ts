@@ -44,6 +44,8 @@ export interface HashConfig {
 
 export interface HealthConfig {
   readonly path: string;
+  /** What it is told as Host; its own address unless said. */
+  readonly host?: string;
   readonly intervalMs: number;
   readonly timeoutMs: number;
   /** What counts as healthy; 200 to 399 unless said. */

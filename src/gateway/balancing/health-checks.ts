@@ -62,10 +62,11 @@ class HealthCheck implements UpstreamUser {
 
   upstreamConnected(): void {
     const { address } = this.#member.upstream.config;
-    const host = address.kind === 'tcp' ? `${address.host}:${address.port}` : 'localhost';
+    const own = address.kind === 'tcp' ? `${address.host}:${address.port}` : 'localhost';
+    const { path, host = own } = this.#config;
     this.#member.upstream.connectSucceeded();
     this.#socket?.out.text(
-      `GET ${this.#config.path} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: moln-health\r\nConnection: close\r\n\r\n`,
+      `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: moln-health\r\nConnection: close\r\n\r\n`,
     );
     this.#socket?.out.flush();
   }
