@@ -6,6 +6,7 @@ import {
   proxyRoute,
   RawOrigin,
   socketUpstream,
+  startApp,
   startWithApp,
   until,
 } from './gateway-kit.ts';
@@ -71,6 +72,27 @@ describe('upgrades', () => {
     over.resolve();
     await until('the stream is gone', () => loads().length === 0);
   });
+
+  for (const [what, cache] of [
+    ['passed on', undefined],
+    ['of a route with a cache', {}],
+  ] as const) {
+    test(`a drain ends a quiet stream of events, ${what}: who listens comes again`, async () => {
+      await using gateway = await Gateway.start([]);
+      const path = await startApp(gateway, (_request, response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        response.write('data: 1\n\n');
+      });
+      gateway.cache = { memoryBytes: 16 * 1024 * 1024 };
+      const route = proxyRoute([socketUpstream(path)]);
+      await gateway.route({ ...route, ...(cache === undefined ? {} : { cache }) });
+      const client = gateway.connect();
+      client.send(GET);
+      await client.see(/data: 1/);
+      await gateway.plane.drain(600_000);
+      await client.closed();
+    });
+  }
 
   test('bytes sent with the handshake arrive, and either side may close first', async () => {
     await using gateway = await Gateway.start([]);

@@ -28,7 +28,7 @@ import type {
   PurgeRequest,
   TopReport,
 } from './gateway-question.ts';
-import { DEFAULT_GATEWAY_LIMITS } from './limits.ts';
+import { DEFAULT_GATEWAY_LIMITS, REPLACED_DRAIN_MS } from './limits.ts';
 import { sweepInterval } from './sweep-interval.ts';
 import { Listener } from './listener.ts';
 import { ListeningSockets } from './listening-sockets.ts';
@@ -306,6 +306,8 @@ export class DataPlane implements AsyncDisposable {
     const plane = this.#plane;
     plane.draining = true;
     plane.leavesGently ||= isGentle;
+    // Beside a successor they go on, as WebSockets do.
+    plane.endsStreams = deadlineMs < REPLACED_DRAIN_MS;
     const endMs = this.#clock.monotonicMs() + deadlineMs;
     for (const listener of this.#all()) listener.stop();
     this.#balancers.stop();

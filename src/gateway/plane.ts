@@ -40,6 +40,8 @@ export class Plane {
   draining = false;
   /** While draining: who kept a connection may use it once more. */
   leavesGently = false;
+  /** While draining: streams of events end; who listens to one comes again by itself (HTML 9.2.3). */
+  endsStreams = false;
   /** Counts while somebody wants to know what is asked most. */
   top: TopMeter | undefined;
   /** Of requests without a route, and of routes that do not choose. */

@@ -477,6 +477,10 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
   sweep(horizonMs: number): void {
     const { route } = this;
     if (route === undefined) return;
+    if (this.phase === PHASE.body && this.isLasting && this.plane.endsStreams) {
+      this.giveUp(502, 'The gateway leaves, which ends streams of events');
+      return;
+    }
     const waitedMs = horizonMs - this.sinceMs;
     const { limits } = route;
     if (this.phase === PHASE.connecting) {
