@@ -51,7 +51,7 @@ function section(spec: CommandSpec, path: string, heading: string): readonly str
 }
 
 function wordOf({ name, required, variadic }: ArgumentSpec): string {
-  const word = variadic === true ? `${name}…` : name;
+  const word = variadic === true && !name.endsWith('…') ? `${name}…` : name;
   return required === true ? word : `[${word}]`;
 }
 

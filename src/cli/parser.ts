@@ -142,7 +142,9 @@ function examplesText(spec: CommandSpec): string {
 
 function argumentsOf(command: Command): string {
   const words = command.registeredArguments.map((argument) => {
-    const name = `${argument.name()}${argument.variadic ? '…' : ''}`;
+    // Some are named with their dots.
+    const isMarked = !argument.variadic || argument.name().endsWith('…');
+    const name = `${argument.name()}${isMarked ? '' : '…'}`;
     return argument.required ? name : `[${name}]`;
   });
   return words.join(' ');

@@ -42,6 +42,10 @@ test('routes that no request gets to are named, and no others', () => {
     troubles('/x//y/'),
     'No request gets to route "r": its path "/x//y/" is one that some take for "/x/y"',
   );
+  assert.equal(
+    troubles('/a/*'),
+    'Only a "*" as it is written leads to route "r": its path "/a/*" is compared letter by letter, and "/a" leads to all below it',
+  );
   const lost = ['/x//y/', '/a%2Fb', '/a;b', '/a/./b', '/a\\b', '/a/../b', '/%2e%2e/b'];
   for (const path of lost) {
     assert.match(troubles(path), /^No request gets to route "r"/, path);

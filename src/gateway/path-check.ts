@@ -37,6 +37,12 @@ export function pathTroubles(
   routes: readonly Pick<RouteConfig, 'id' | 'path'>[],
 ): readonly string[] {
   return routes.flatMap(({ id, path }) => {
+    if (path.endsWith('*')) {
+      const meant = path.replace(/\/?\*+$/, '') || '/';
+      return [
+        `Only a "*" as it is written leads to route "${id}": its path "${path}" is compared letter by letter, and "${meant}" leads to all below it`,
+      ];
+    }
     // As the table has it, too.
     const own = withLetters(pathKey(path));
     const strange = (readingsOf(own === '' ? '/' : own) ?? ['']).find(
