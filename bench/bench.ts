@@ -7,6 +7,7 @@ import { benchDatabase } from './database.ts';
 import { benchDatabaseHttp } from './database-http.ts';
 import { benchDatabasePeers } from './database-peers.ts';
 import { benchFiles } from './files.ts';
+import { benchFilesPeers } from './files-peers.ts';
 import { benchGateway } from './gateway.ts';
 import { benchGatewayConfig } from './gateway-config.ts';
 import { benchGatewayLoad } from './gateway-load.ts';
@@ -25,6 +26,7 @@ const PARTS: Readonly<Record<string, (options: readonly string[]) => Promise<voi
   'database-http': benchDatabaseHttp,
   'database-peers': benchDatabasePeers,
   files: benchFiles,
+  'files-peers': benchFilesPeers,
   gateway: benchGateway,
   'gateway-config': benchGatewayConfig,
   'gateway-load': benchGatewayLoad,

@@ -84,22 +84,29 @@ export async function benchS3(options: readonly string[]): Promise<void> {
   if (profile !== undefined) console.log(await summarizeProfiles(profile));
 }
 
-/** Signed as clients of S3 do. */
-export function signedRequest(ask: {
+export interface S3Ask {
   readonly method: 'PUT' | 'GET';
   /** With the bucket. */
   readonly path: string;
   readonly host: string;
   readonly key: { readonly id: string; readonly secret: string };
-}): Buffer {
-  const { method, path, host, key } = ask;
+}
+
+export function signedRequest(ask: S3Ask): Buffer {
+  if (ask.method === 'GET') return signedHead(ask, { length: 0, sha256: EMPTY_SHA256 });
+  return Buffer.concat([signedHead(ask, { length: BODY.length, sha256: bodyHash }), BODY]);
+}
+
+/** Signed as clients of S3 do, with the SHA-256 (hex) of the body that follows. */
+export function signedHead(
+  { method, path, host, key }: S3Ask,
+  body: { readonly length: number; readonly sha256: string },
+): Buffer {
   const time = basicTime(Date.now());
   const scope = { date: time.slice(0, 8), region: 'us-east-1', service: 's3' };
-  const body = method === 'PUT' ? BODY : Buffer.alloc(0);
-  const payloadHash = method === 'PUT' ? bodyHash : EMPTY_SHA256;
   const headers = {
     host,
-    'x-amz-content-sha256': payloadHash,
+    'x-amz-content-sha256': body.sha256,
     'x-amz-date': time,
   };
   const signedHeaders = Object.keys(headers);
@@ -109,7 +116,7 @@ export function signedRequest(ask: {
     query: [],
     headers,
     signedHeaders,
-    payloadHash,
+    payloadHash: body.sha256,
   });
   const signature = sign(signingKey(key.secret, scope), stringToSign(time, scope, canonical));
   const lines = [
@@ -118,7 +125,7 @@ export function signedRequest(ask: {
     `content-length: ${body.length}`,
     `authorization: ${ALGORITHM} Credential=${key.id}/${scopeText(scope)}, SignedHeaders=${signedHeaders.join(';')}, Signature=${signature}`,
   ];
-  return Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`), body]);
+  return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`);
 }
 
 const bodyHash: string = createHash('sha256').update(BODY).digest('hex');

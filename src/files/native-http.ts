@@ -1,7 +1,6 @@
 /** Native HTTP: objects at `/files/BUCKET/KEY`, buckets at `/files/BUCKET`, in JSON. RFC 9110 for conditions and ranges. */
 import type { IncomingMessage } from 'node:http';
-import { pipeline } from 'node:stream/promises';
-import { Readable } from 'node:stream';
+import { sendPieces } from '../http/answer.ts';
 import { evaluatePreconditions, type Preconditions } from '../http/conditional.ts';
 import { formatHttpDate, parseHttpDate } from '../http/http-date.ts';
 import { contentRange, parseRange, unsatisfiedRange } from '../http/range.ts';
@@ -145,7 +144,7 @@ export class NativeHttp {
       ...(part === undefined ? {} : { 'content-range': contentRange(part, info.size) }),
     });
     if (method === 'HEAD' || start === end) response.end();
-    else await pipeline(Readable.from(body), response);
+    else await sendPieces(response, body);
   }
 
   async #put({ bucket, key, request, response, caller }: Asked): Promise<void> {

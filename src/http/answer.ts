@@ -1,7 +1,7 @@
 /** An answer before it is written: what the faces of the file store give. */
 import type { ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { finished } from 'node:stream/promises';
+import { giveBack } from '../base/piece-pool.ts';
 
 export interface Answer {
   readonly status: number;
@@ -17,11 +17,41 @@ export async function writeAnswer(response: ServerResponse, answer: Answer): Pro
   const { status, body, stream } = answer;
   if (stream !== undefined) {
     response.writeHead(status, headers);
-    await pipeline(Readable.from(stream, { objectMode: false }), response);
+    await sendPieces(response, stream);
     return;
   }
   if (status !== 204 && status !== 304)
     headers['content-length'] ??= body === undefined ? 0 : Buffer.byteLength(body);
   response.writeHead(status, headers);
   response.end(body);
+}
+
+/**
+ * The body of an answer whose head is out, to its end, at the pace of the client; each piece is given back (`piece-pool.ts`) once it is sent. Rejects when it
+ * breaks off on either side: then the client sees a connection that breaks off, and no more pieces are asked for.
+ */
+export async function sendPieces(
+  response: ServerResponse,
+  pieces: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const gone = new Promise<void>((resolve) => response.once('close', resolve));
+  try {
+    for await (const piece of pieces) {
+      if (response.destroyed) break;
+      if (piece.length === 0 || response.write(piece, sentOf(piece))) continue;
+      await Promise.race([new Promise<void>((resolve) => response.once('drain', resolve)), gone]);
+    }
+  } catch (error) {
+    response.destroy();
+    throw error;
+  }
+  if (!response.destroyed) response.end();
+  await finished(response);
+}
+
+/** Called when the kernel has it; after an error nobody knows. */
+function sentOf(piece: Uint8Array): (error?: Error | null) => void {
+  return (error) => {
+    if (error === undefined || error === null) giveBack(piece);
+  };
 }
