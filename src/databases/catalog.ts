@@ -465,6 +465,7 @@ export class Databases implements AsyncDisposable {
         totals,
         nodes,
         isCurrent: () => true,
+        mayExchange: true,
       }),
     };
   }
