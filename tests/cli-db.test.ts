@@ -190,7 +190,7 @@ test('dot-commands', async () => {
     ['.mode wide', /\.mode takes table, csv, json, line, not "wide"/],
     ['.timing', /\.timing takes on, off, not ""/],
     ['.schema nowhere', /There is no table "nowhere"/],
-    ['.read nowhere.sql', /"[^"]*nowhere\.sql" cannot be read: ENOENT/],
+    ['.read nowhere.sql', /"[^"]*nowhere\.sql" cannot be read: there is no such file/],
   ] as const) {
     const { code, stderr } = await node.moln(['shell', 'shop', line]);
     assert.equal(code, 1, line);
@@ -279,6 +279,65 @@ test('many rows and long values go through', async () => {
   assert.equal(await node.done(['shell', 'copy', sum, '--json']), same);
 });
 
+/** As `sqlite3 .dump` writes it: children before their parents, and the state of AUTOINCREMENT. */
+const FAMILY_DUMP = `PRAGMA foreign_keys=OFF;
+BEGIN TRANSACTION;
+CREATE TABLE items (id INTEGER PRIMARY KEY, o INTEGER REFERENCES orders(id));
+INSERT INTO items VALUES(1,3);
+CREATE TABLE orders (id INTEGER PRIMARY KEY AUTOINCREMENT, before REFERENCES orders(id), first REFERENCES items(id));
+INSERT INTO orders VALUES(1,3,1);
+INSERT INTO orders VALUES(3,1,NULL);
+DELETE FROM sqlite_sequence;
+INSERT INTO sqlite_sequence VALUES('orders',7);
+COMMIT;
+`;
+const FAMILY =
+  'SELECT (SELECT count(*) FROM items) AS i, (SELECT sum(before) FROM orders) AS o, (SELECT seq FROM sqlite_sequence) AS seq, user_version FROM pragma_user_version';
+
+test('tables that lead to each other, what AUTOINCREMENT has given and the user version are kept', async () => {
+  await using node = await Node.start();
+  writeFileSync(node.path('family.sql'), FAMILY_DUMP);
+  await node.done(['restore', 'shop', 'family.sql']);
+  await node.done(['shell', 'shop', 'PRAGMA user_version = 42']);
+  const all = '[{"i":1,"o":4,"seq":7,"user_version":42}]\n';
+  assert.equal(await node.done(['shell', 'shop', FAMILY, '--json']), all);
+  await node.done(['export', 'shop', 'family.sqlite']);
+  await node.done(['dump', 'shop', 'again.sql']);
+  for (const words of [
+    ['import', 'copy', 'family.sqlite'],
+    ['restore', 'copy', 'again.sql'],
+  ]) {
+    await node.done(words);
+    assert.equal(await node.done(['shell', 'copy', FAMILY, '--json']), all, words[0]);
+    const keys = await node.moln(['shell', 'copy', 'INSERT INTO items VALUES (5, 99)']);
+    assert.match(keys.stderr, /FOREIGN KEY constraint failed/);
+    await node.done(
+      ['shell', 'copy'],
+      'PRAGMA foreign_keys = 0; DROP TABLE items; DROP TABLE orders; PRAGMA user_version = 0;',
+    );
+  }
+});
+
+test('what a file or a dump has that cannot be as it was is said', async () => {
+  await using node = await Node.start();
+  using file = new DatabaseSync(node.path('broken.sqlite'), { enableForeignKeyConstraints: false });
+  file.exec(
+    'CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p); INSERT INTO c VALUES (1), (2)',
+  );
+  file.close();
+  const { code, stderr } = await node.moln(['import', 'shop', 'broken.sqlite']);
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /2 foreign keys lead nowhere, as in the file/);
+  writeFileSync(
+    node.path('pages.sql'),
+    "PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nPRAGMA writable_schema=ON;\nINSERT INTO sqlite_schema(type,name,tbl_name,rootpage,sql)VALUES('table','f','f',0,'CREATE VIRTUAL TABLE f USING fts5(a)');\nCREATE TABLE IF NOT EXISTS 'f_data'(id INTEGER PRIMARY KEY, block BLOB);\n",
+  );
+  const pages = await node.moln(['restore', 'copy', 'pages.sql']);
+  assert.equal(pages.code, 1);
+  assert.match(pages.stderr, /Line 3 of pages\.sql: virtual tables .*\n.*"moln db import"/);
+  assert.equal(await node.done(['shell', 'copy', '.tables']), '');
+});
+
 test('what cannot be taken in is named by table and row, or by line', async () => {
   await using node = await Node.start();
   using file = new DatabaseSync(node.path('bad.sqlite'));
@@ -296,7 +355,7 @@ test('what cannot be taken in is named by table and row, or by line', async () =
   const other = await node.moln(['import', 'copy', 'not.sqlite']);
   assert.match(
     other.stderr,
-    /"[^"]*not\.sqlite" is damaged: its contents are not those of a SQLite database/,
+    /"[^"]*not\.sqlite" is damaged, or no SQLite database\n.*"moln db restore"/,
   );
   const none = await node.moln(['import', 'copy', 'none.sqlite']);
   assert.match(none.stderr, /"none\.sqlite" cannot be read: there is no such file/);

@@ -70,8 +70,12 @@ async function transfer({ on, faulty, a, b }: Two, n: bigint): Promise<void> {
 
 test('a transfer is one revision on both stripes, or nothing', async () => {
   await withTwo(async (two) => {
+    const before = two.a.primary?.figures;
     await transfer(two, 30n);
     assert.deepEqual(await amounts(two), [70, 130]);
+    const after = two.a.primary?.figures;
+    assert.equal((after?.entries ?? 0) - (before?.entries ?? 0), 1);
+    assert.ok((after?.appendMs ?? 0) > (before?.appendMs ?? 0), 'its append is measured');
     const heads = [await two.on.log.head('a'), await two.on.log.head('b')];
     assert.equal(heads[0]?.revision, heads[1]?.revision);
     const [entry] = await two.on.log.read('a', heads[0]?.index ?? 0);

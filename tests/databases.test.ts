@@ -70,6 +70,20 @@ test('a database is made, used by clients of libSQL over HTTP and WebSocket, and
     { code: 'SQLITE_CONSTRAINT_UNIQUE' },
   );
   await assert.rejects(http.execute('SELECT nowhere FROM notes'), /no such column: nowhere/);
+  const authToken = await tokenOf(node);
+  const base = `127.0.0.1:${node.ports.api}/db/shop`;
+  for (const stale of [
+    // It escapes the colon.
+    createHttpClient({ url: `http://${base}/read/stale:5s/`, authToken }),
+    createSocketClient({ url: `ws://${base}/read/stale:5s/`, authToken }),
+  ]) {
+    assert.equal((await stale.execute('PRAGMA moln_read')).rows[0]?.[0], 'stale:5000ms');
+    assert.equal((await stale.execute('SELECT count(*) FROM notes')).rows[0]?.[0], 2);
+    stale.close();
+  }
+  const unended = createHttpClient({ url: `http://${base}`, authToken });
+  await assert.rejects(unended.execute('SELECT 1'), /address of a database ends with a slash/);
+  unended.close();
 
   const plan = await node.json<QueryPlan>(
     'why',

@@ -138,8 +138,18 @@ for (const count of [1, 3]) {
       );
       const reader = createHttpClient({ url, authToken: 'reader' });
       assert.equal((await reader.execute('SELECT count(*) AS n FROM notes')).rows[0]?.['n'], 3);
-      await assert.rejects(reader.execute('DELETE FROM notes'), { code: 'SQLITE_READONLY' });
+      await client.executeMultiple(
+        'DROP TABLE IF EXISTS marks; CREATE TABLE marks (note INTEGER REFERENCES notes (id)); INSERT INTO marks SELECT id FROM notes;',
+      );
+      // Whatever it would come to: a key that is in the way, or no row at all.
+      for (const sql of ['DELETE FROM notes', 'UPDATE notes SET size = 1 WHERE id < 0'])
+        await assert.rejects(reader.execute(sql), { code: 'SQLITE_READONLY' }, sql);
       reader.close();
+      await assert.rejects(
+        client.execute("ATTACH 'x' AS y"),
+        /not supported\. Use a second connection/,
+      );
+      await client.execute('DROP TABLE marks');
     });
   });
 }

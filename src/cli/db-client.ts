@@ -73,6 +73,7 @@ type CursorLine =
 /** A row with all its values in one line. */
 const ROW_BYTES_MAX: number = 1024 * 1024 * 1024;
 const BUSY_TRIES_MAX = 8;
+const KEYS_OFF = 'PRAGMA foreign_keys = OFF';
 /** The stream is no more; nothing of the request was executed. */
 const GONE: ReadonlySet<string> = new Set(['STREAM_EXPIRED', 'STREAM_CLOSED', 'BATON_INVALID']);
 
@@ -82,6 +83,7 @@ export class DatabaseStream implements AsyncDisposable {
   readonly #path: string;
   #baton: string | null = null;
   #isAutocommit = true;
+  #keysAreOff = false;
 
   constructor(transport: Transport, database: string) {
     this.#transport = transport;
@@ -147,6 +149,12 @@ export class DatabaseStream implements AsyncDisposable {
     if (failure !== undefined) throw failure;
   }
 
+  /** From now on foreign keys are not looked at, also when the stream has to be replaced by another one. */
+  async ignoreForeignKeys(): Promise<void> {
+    if (this.#baton !== null) await this.execute({ sql: KEYS_OFF });
+    this.#keysAreOff = true;
+  }
+
   /** Asks whether a transaction is open. */
   async refresh(): Promise<void> {
     if (this.#baton !== null) await this.#pipeline({ type: 'get_autocommit' });
@@ -208,11 +216,15 @@ export class DatabaseStream implements AsyncDisposable {
   async #pipeline<T>(request: object): Promise<T> {
     const baton = this.#baton;
     this.#baton = null;
+    const first = this.#keysAreOff ? [{ type: 'execute', stmt: statement({ sql: KEYS_OFF }) }] : [];
     const post = (mine: string | null): Promise<PipelineAnswer> =>
       this.#transport.json({
         method: 'POST',
         path: `${this.#path}/pipeline`,
-        json: { baton: mine, requests: [request, { type: 'get_autocommit' }] },
+        json: {
+          baton: mine,
+          requests: [...(mine === null ? first : []), request, { type: 'get_autocommit' }],
+        },
       });
     let answer: PipelineAnswer;
     try {
@@ -225,10 +237,11 @@ export class DatabaseStream implements AsyncDisposable {
       throw error;
     }
     this.#baton = answer.baton;
-    const [first, second] = answer.results;
-    this.#isAutocommit = second?.type !== 'ok' || second.response.is_autocommit !== false;
-    if (first?.type === 'ok') return first.response as T;
-    throw errorOf(first?.error ?? { message: 'The node gave no result' });
+    const [own, state] = answer.results.slice(-2);
+    this.#isAutocommit = state?.type !== 'ok' || state.response.is_autocommit !== false;
+    const failed = answer.results.find((result) => result.type === 'error');
+    if (own?.type === 'ok' && failed === undefined) return own.response as T;
+    throw errorOf(failed?.error ?? { message: 'The node gave no result' });
   }
 }
 

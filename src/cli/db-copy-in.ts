@@ -1,12 +1,19 @@
 /** SQL text or an SQLite file into a database, in many transactions: each is whole, and an error tells where it stopped. */
-import { MolnError } from '../base/errors.ts';
+import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import type { SqlRow } from '../hrana/hrana.ts';
 import { liftLiterals, PlainFile } from '../sqlite/sqlite.ts';
 import type { DatabaseStream, SqlStatement } from './db-client.ts';
 import type { Copied } from './db-copy-out.ts';
 import { Script, type ScriptStatement } from './db-script.ts';
 import { atLine } from './db-shell.ts';
-import { insertHead, readShape, rebuildIndex, rowsQuery, type TableShape } from './db-shape.ts';
+import {
+  insertHead,
+  raiseSequence,
+  readShape,
+  rebuildIndex,
+  rowsQuery,
+  type TableShape,
+} from './db-shape.ts';
 import type { Display } from './progress.ts';
 import { count } from './words.ts';
 
@@ -23,9 +30,17 @@ const VALUE_BYTES = 16;
 /** Statements that only put rows in: they go together. Others, as CREATE, go alone. */
 const FILLING = /^\s*(?:insert|replace|update|delete)\b/i;
 /** What a dump says around its statements. Each of our transactions has its own. */
-const AROUND = /^\s*(?:begin|commit|end|pragma)\b/i;
-/** https://sqlite.org/fileformat2.html#seqtab: kept by the database itself. */
-const INTERNAL = /^\s*(?:insert\s+into|delete\s+from)\s+"?sqlite_/i;
+const AROUND =
+  /^(?:begin|commit|end|pragma(?!\s+(?:user_version|application_id)\s*=\s*\d+\s*;?\s*$))\b/i;
+const KEYS_OFF = /^pragma\s+foreign_keys\s*=\s*(?:off|no|false|0)\s*;?\s*$/i;
+/** How `sqlite3 .dump` begins virtual tables; SQLite's own pages of them follow. */
+const OWN_PAGES = /^pragma\s+writable_schema\s*=\s*on\b/i;
+/** https://sqlite.org/fileformat2.html#stat1tab: kept by the database itself. */
+const INTERNAL = /^(?:insert\s+into|delete\s+from)\s+"?sqlite_(?!sequence\b)/i;
+/** As `sqlite3 .dump` writes https://sqlite.org/fileformat2.html#seqtab; other tables keep theirs. */
+const NO_SEQUENCE = /^delete\s+from\s+"?sqlite_sequence"?\s*;?\s*$/i;
+const SEQUENCE =
+  /^insert\s+into\s+"?sqlite_sequence"?\s*values\s*\(\s*'((?:[^']|'')*)'\s*,\s*(\d+)\s*\)\s*;?\s*$/i;
 
 /** Runs the statements of a dump. Returns how many. */
 export async function restoreFrom(
@@ -56,7 +71,16 @@ class Restoring {
 
   async add(one: ScriptStatement): Promise<void> {
     const bare = one.sql.replace(/^(?:\s+|--[^\n]*\n|\/\*[\s\S]*?\*\/)+/, '');
-    if (AROUND.test(bare) || INTERNAL.test(bare)) return;
+    if (OWN_PAGES.test(bare)) throw this.#ownPages(one);
+    if (KEYS_OFF.test(bare)) await this.#stream.ignoreForeignKeys();
+    if (AROUND.test(bare) || INTERNAL.test(bare) || NO_SEQUENCE.test(bare)) return;
+    const [, table, given] = SEQUENCE.exec(bare) ?? [];
+    if (table === undefined || given === undefined) return await this.#add(one, bare);
+    const raised = raiseSequence(table.replaceAll("''", "'"), BigInt(given));
+    for (const sql of raised) await this.#add({ ...one, sql }, sql);
+  }
+
+  async #add(one: ScriptStatement, bare: string): Promise<void> {
     if (!FILLING.test(bare)) await this.#flush();
     this.#waiting.push(one);
     this.#characters += one.sql.length;
@@ -96,20 +120,33 @@ class Restoring {
     }
   }
 
+  #ownPages({ line }: ScriptStatement): MolnError {
+    return new MolnError(
+      'CLI_DUMP_PAGES',
+      `Line ${line} of ${this.#file}: virtual tables come as SQLite's own pages from here on`,
+      {
+        hint: 'Drop the database, make a file with "sqlite3 shop.sqlite < DUMP", and take that in with "moln db import"',
+      },
+    );
+  }
+
   #fail(error: unknown, { line }: ScriptStatement): never {
     throw atLine(error, this.#file, line);
   }
 }
 
-/** Makes the tables of the file and copies their rows. */
+/** Makes the tables of the file and copies their rows. `doubt`: what is wrong with its foreign keys, there as here. */
 export async function importFrom(
   stream: DatabaseStream,
   path: string,
   display: Display | undefined,
-): Promise<Copied> {
-  using file = PlainFile.open(path);
+): Promise<Copied & { readonly doubt: string | undefined }> {
+  using file = openFile(path);
   // All of it as it is now, whatever another process writes meanwhile.
   file.exec('BEGIN');
+  const doubt = doubtOfKeys(file);
+  // Tables that lead to each other have no order, and rows of one table none that is known.
+  await stream.ignoreForeignKeys();
   const shape = await readShape((sql) => Promise.resolve(file.prepare(sql).all() as SqlRow[]));
   for (const { name, sql } of shape.tables) await make(stream, sql, `Table "${name}"`);
   let rows = 0;
@@ -122,7 +159,30 @@ export async function importFrom(
       /^\s*CREATE\s+(?:UNIQUE\s+)?([^(]+?)\s+(?:ON|AS|BEFORE|AFTER|INSTEAD|\()/i.exec(sql) ?? [];
     await make(stream, sql, what);
   }
-  return { tables: shape.tables.length, rows };
+  return { tables: shape.tables.length, rows, doubt };
+}
+
+function openFile(path: string): PlainFile {
+  try {
+    return PlainFile.open(path);
+  } catch (error) {
+    if (!isMolnError(error, 'SQLITE_CORRUPT')) throw error;
+    throw new MolnError(error.code, `"${path}" is damaged, or no SQLite database`, {
+      hint: 'Give a file that SQLite made; SQL text is taken in with "moln db restore"',
+      cause: error,
+    });
+  }
+}
+
+/** SQLite keeps no foreign keys unless a program asks for it, so files have rows that break them. */
+function doubtOfKeys(file: PlainFile): string | undefined {
+  try {
+    const broken = file.prepare('PRAGMA foreign_key_check').all().length;
+    if (broken === 0) return undefined;
+    return `${count(broken, 'foreign key')} lead nowhere, as in the file: see PRAGMA foreign_key_check`;
+  } catch (error) {
+    return `The foreign keys of the file cannot be checked: ${messageOf(error)}`;
+  }
 }
 
 async function make(stream: DatabaseStream, sql: string, what: string): Promise<void> {

@@ -1,7 +1,7 @@
 /** SQL that comes in lines, typed or from a file: cut into statements, each with the number of its first line. */
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { MolnError, messageOf } from '../base/errors.ts';
+import { MolnError, messageOf, systemCode } from '../base/errors.ts';
 import { splitStatements } from '../sqlite/sqlite.ts';
 
 export interface ScriptStatement {
@@ -74,7 +74,8 @@ export async function* linesOfFile(path: string): AsyncGenerator<string> {
 }
 
 export function fileError(path: string, verb: 'read' | 'written', cause: unknown): MolnError {
-  return new MolnError('CLI_FILE', `"${path}" cannot be ${verb}: ${messageOf(cause)}`, {
+  const why = systemCode(cause) === 'ENOENT' ? 'there is no such file' : messageOf(cause);
+  return new MolnError('CLI_FILE', `"${path}" cannot be ${verb}: ${why}`, {
     hint: 'Check the name, and that you may use it',
     cause,
   });

@@ -14,7 +14,7 @@ export interface TableShape {
 export interface Shape {
   /** Parents of foreign keys before their children. */
   readonly tables: readonly TableShape[];
-  /** Indexes, views and triggers: after the rows. */
+  /** After the rows: indexes, views, triggers, what AUTOINCREMENT has given, and the numbers that programs keep in a file. */
   readonly after: readonly string[];
 }
 
@@ -46,7 +46,34 @@ export async function readShape(ask: Ask): Promise<Shape> {
     );
   }
   const after = AFTER.flatMap((kind) => objects.filter(({ type }) => type === kind));
-  return { tables: parentsFirst(tables, parents), after: after.map(({ sql }) => sql) };
+  return {
+    tables: parentsFirst(tables, parents),
+    after: [...after.map(({ sql }) => sql), ...(await readNumbers(ask))],
+  };
+}
+
+/** Statements that let AUTOINCREMENT give no id of a table again up to `given`. */
+export function raiseSequence(table: string, given: bigint): readonly string[] {
+  const name = `'${table.replaceAll("'", "''")}'`;
+  return [
+    `DELETE FROM sqlite_sequence WHERE name = ${name} AND seq < ${given}`,
+    `INSERT INTO sqlite_sequence(name, seq) SELECT ${name}, ${given} WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ${name})`,
+  ];
+}
+
+/** https://sqlite.org/pragma.html#pragma_user_version: tools count their migrations there. */
+async function readNumbers(ask: Ask): Promise<readonly string[]> {
+  const [has] = await ask("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'");
+  const given = has === undefined ? [] : await ask('SELECT name, seq FROM sqlite_sequence');
+  const statements = given.flatMap(([table, seq]) =>
+    typeof seq === 'bigint' ? raiseSequence(text(table), seq) : [],
+  );
+  for (const name of ['user_version', 'application_id']) {
+    const [row] = await ask(`PRAGMA ${name}`);
+    const number = Number(row?.[0] ?? 0);
+    if (number !== 0) statements.push(`PRAGMA ${name} = ${number}`);
+  }
+  return statements;
 }
 
 /** The text that gives all rows of a table, with the columns of its shape. */

@@ -22,6 +22,8 @@ export class Hold implements StripeTransaction {
   #busy = 0;
   #total: Disposable | undefined;
   #entry: EncodedEntry | undefined;
+  /** When whoever appends was given it. */
+  #handedAtMs = 0;
   #isCross = false;
   readonly #schemaVersion: number;
   #begun: Promise<void> | undefined;
@@ -198,6 +200,7 @@ export class Hold implements StripeTransaction {
       this.#entry = entry;
       if (entry === undefined) return { kind: 'read', read: { stripe, epoch, at: head } };
       await this.#term.recallAll();
+      this.#handedAtMs = this.#term.options.clock.monotonicMs();
       return { kind: 'append', append: { stripe, epoch, after: head, entry } };
     } catch (error) {
       await this.#rollBack();
@@ -222,7 +225,7 @@ export class Hold implements StripeTransaction {
           return { kind: 'ruledOut', why: found.why };
         }
       }
-      this.#term.appended(this.#entry);
+      this.#term.appended(this.#entry, options.clock.monotonicMs() - this.#handedAtMs);
       this.#term.happened(1);
       await this.#term.commit();
       return { kind: 'happened', index: this.#entry.index };

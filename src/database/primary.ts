@@ -234,8 +234,7 @@ export class PrimaryTerm {
     crashPoint('commit:before-append');
     const appended = await this.appender.append(entry, this.options.signal);
     crashPoint('commit:after-append');
-    this.#appendMs += clock.monotonicMs() - began;
-    this.appended(entry);
+    this.appended(entry, clock.monotonicMs() - began);
     if (appended.kind === 'appended') return { failure: undefined };
     await this.#orLose(async () => {
       await thread.call('rollBack');
@@ -244,8 +243,9 @@ export class PrimaryTerm {
     return { failure: notCommitted(stripe, appended.why) };
   }
 
-  /** Sent to the log: counts also when it did not get there. */
-  appended(entry: EncodedEntry): void {
+  /** Sent to the log, and answered after `tookMs`: counts also when it did not get there. */
+  appended(entry: EncodedEntry, tookMs: number): void {
+    this.#appendMs += tookMs;
     const bytes = entry.header.byteLength + entry.body.byteLength;
     this.#entries++;
     this.#bytes += bytes;

@@ -451,7 +451,6 @@ export class Databases implements AsyncDisposable {
 
   /** By the nodes of now; later the leader's placer looks after it. */
   #firstPlaces(record: DatabaseRecord): PlacesRecord {
-    const nodes = this.#options.peers.all();
     const none = Array.from({ length: record.stripes }, () => []);
     const totals = new Map<string, number>();
     for (const { stripes } of this.#where?.values() ?? [])
@@ -463,8 +462,9 @@ export class Databases implements AsyncDisposable {
         asked: [],
         primaries: [],
         totals,
-        nodes,
+        nodes: this.#options.peers.all(),
         isCurrent: () => true,
+        mayExchange: true,
       }),
     };
   }

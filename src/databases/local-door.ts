@@ -19,6 +19,7 @@ import {
   type HranaRequest,
   type HranaServer,
   QuickConnection,
+  withHint,
 } from '../hrana/hrana.ts';
 import { bindTcp, listenUnix, proveHandles } from '../net/net.ts';
 import { CONTROL, LOCAL_HEADER } from './control.ts';
@@ -46,8 +47,8 @@ export interface LocalDoorOptions {
   readonly control: (path: string, body: unknown) => Promise<unknown>;
 }
 
-/** Before the rest: a read level. */
-const LEVEL = /^read\/([a-z]{1,20}(?::[a-z0-9]{1,20})?)(?:\/|$)/;
+/** Before the rest: a read level. Clients may escape its colon, which a path need not (RFC 3986, section 3.3). */
+const LEVEL = /^read\/([a-z]{1,20})(?:(?::|%3A)([a-z0-9]{1,20}))?(?:\/|$)/i;
 /** `/db/NAME/rest`, without its query. */
 const PATH = /^\/db\/([^/?#]{1,100})(?:\/([^?#]*))?(?:\?.*)?$/;
 
@@ -197,7 +198,7 @@ export class LocalDoor implements Disposable {
   /** As clients of libSQL read errors, and as the agent does. */
   #failed(error: unknown): unknown {
     if (isMolnError(error))
-      return { error: error.toJSON(), message: error.message, code: error.code };
+      return { error: error.toJSON(), message: withHint(error), code: error.code };
     this.#options.log.error('A request failed', { error });
     return { message: 'The node failed; its log tells more', code: 'INTERNAL_ERROR' };
   }
@@ -232,7 +233,14 @@ function parseTarget(target: string): TargetParts {
       hint: 'Use an address such as http://HOST:7420/db/shop/',
     });
   }
-  const [start = '', level] = LEVEL.exec(path) ?? [];
+  // What a client makes of an address such as /db/shop, by the rules for relative ones (RFC 3986, section 5.2).
+  if (/^v[23]$/.test(name) && /^(?:pipeline|cursor)$/.test(path)) {
+    throw new MolnError('DATABASES_PATH', 'The address of a database ends with a slash', {
+      hint: 'Use an address such as http://HOST:7420/db/shop/',
+    });
+  }
+  const [start = '', kind, age] = LEVEL.exec(path) ?? [];
+  const level = age === undefined ? kind : `${kind}:${age}`;
   return { name, level, path: path.slice(start.length) };
 }
 

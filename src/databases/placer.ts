@@ -57,6 +57,13 @@ interface Listed {
   readonly atMs: number;
 }
 
+/** Of all databases, as they will be when what was decided is done. */
+interface Copies {
+  readonly totals: Map<string, number>;
+  /** Ids of databases. */
+  readonly exchanged: Set<string>;
+}
+
 type States = ReadonlyMap<string, readonly DatabaseState[]>;
 
 const LOOK_EVERY_MS = 1000;
@@ -71,6 +78,8 @@ export class DatabasePlacer {
   readonly #options: DatabasePlacerOptions;
   /** By the database's id. */
   readonly #moving = new Map<string, Promise<void>>();
+  /** Moves that go on, or have just ended: who leads may not have been heard yet. By the database's id. */
+  readonly #headed = new Map<string, StripeMove & { readonly untilMs: number }>();
   /** Not before, after a move that failed. */
   readonly #notBeforeMs = new Map<string, number>();
   /** Too large for copies where it is used; not asked again before. By the database's id. */
@@ -152,12 +161,16 @@ export class DatabasePlacer {
     const places = new Map(all.map((one) => [one.id, one]));
     const placed = databases.flatMap(({ id: name, value: record }): Placed[] => {
       const stored = places.get(record.id);
-      const primaries = this.#primaries.get(record.id) ?? [];
+      const primaries = this.#primariesOf(record.id);
       return stored === undefined ? [] : [{ name, record, stored, primaries }];
     });
     let asked: Promise<States> | undefined;
     const states = (): Promise<States> => (asked ??= this.#options.states());
-    const copies = countOf(placed.flatMap(({ stored }) => stored.value.stripes.flat()));
+    // Each decision counts for the next: else all databases would give to the same node at once, and take it back.
+    const copies: Copies = {
+      totals: countOf(placed.flatMap(({ stored }) => stored.value.stripes.flat())),
+      exchanged: new Set(placed.filter((one) => isExchanged(one)).map(({ record }) => record.id)),
+    };
     const readers = await this.#readers();
     for (const one of placed) {
       const known = readers && (readers.get(one.name) ?? []);
@@ -167,6 +180,17 @@ export class DatabasePlacer {
     const leads = countOf(placed.flatMap(({ primaries }) => primaries));
     for (const one of placed) await this.#lead(one, leads, states);
     return true;
+  }
+
+  /** With the move that goes on as if it had ended. */
+  #primariesOf(id: string): readonly (string | null)[] {
+    const seen = this.#primaries.get(id) ?? [];
+    const headed = this.#headed.get(id);
+    if (headed === undefined || seen[headed.stripe] !== headed.from) return seen;
+    if (this.#options.clock.monotonicMs() < headed.untilMs)
+      return seen.with(headed.stripe, headed.to);
+    this.#headed.delete(id);
+    return seen;
   }
 
   /** Each stripe is asked for, so this is done when it matters, and now and then. */
@@ -218,13 +242,23 @@ export class DatabasePlacer {
   async #place(
     registry: Registry,
     { name, record, stored, primaries, near }: Placed & { readonly near: readonly string[] },
-    totals: ReadonlyMap<string, number>,
+    { totals, exchanged }: Copies,
     states: () => Promise<States>,
   ): Promise<void> {
     const nodes = this.#options.peers.all();
+    const mayExchange = [...exchanged].every((id) => id === record.id);
     const { stripes, asked = [], near: nearBefore = [] } = stored.value;
     const decide = (isCurrent: PlacesInput['isCurrent']): PlacesInput['places'] =>
-      decidePlaces({ record, places: stripes, asked, primaries, totals, nodes, isCurrent });
+      decidePlaces({
+        record,
+        places: stripes,
+        asked,
+        primaries,
+        totals,
+        nodes,
+        isCurrent,
+        mayExchange,
+      });
     const isNew = (next: PlacesInput['places']): boolean =>
       next.some((each, at) => each !== stripes[at]);
     // Whether copies are current is asked only when it matters.
@@ -237,6 +271,9 @@ export class DatabasePlacer {
       // A node that runs an older program knows no such key, and cannot read a record that has it.
       const value = { stripes: next, ...(near.length > 0 ? { near } : {}), asked: kept };
       await placesRecords(registry).put(record.id, value, { ifRevision: stored.revision });
+      for (const id of next.flat()) count(totals, id, 1);
+      for (const id of stripes.flat()) count(totals, id, -1);
+      if (isExchanged({ record, stored: { value } })) exchanged.add(record.id);
       log.info('Copies of a database are placed anew', { database: name, places: next, near });
     } catch (error) {
       // Somebody has asked for a move just now: decided anew with the next look.
@@ -248,7 +285,7 @@ export class DatabasePlacer {
   /** At most one move of a database at a time. */
   async #lead(
     { name, record, stored, primaries }: Placed,
-    totals: ReadonlyMap<string, number>,
+    totals: Map<string, number>,
     states: () => Promise<States>,
   ): Promise<void> {
     const { peers, clock } = this.#options;
@@ -261,6 +298,9 @@ export class DatabasePlacer {
     if (decide(YES) === undefined) return;
     const move = decide(currentIn(await states(), record.id));
     if (move === undefined) return;
+    count(totals, move.from, -1);
+    count(totals, move.to, 1);
+    this.#headed.set(record.id, { ...move, untilMs: Infinity });
     this.#moving.set(
       record.id,
       this.#move(name, record.id, move).finally(() => {
@@ -272,17 +312,20 @@ export class DatabasePlacer {
     );
   }
 
-  async #move(name: string, id: string, { stripe, from, to, why }: StripeMove): Promise<void> {
+  async #move(name: string, id: string, planned: StripeMove): Promise<void> {
+    const { stripe, from, to, why } = planned;
     const { move, events, clock, log, peers } = this.#options;
     const nameOf = (node: string): string =>
       peers.all().find((one) => one.id === node)?.name ?? node;
     try {
       const { pauseMs } = await move(from, { database: name, stripe, to, why });
+      this.#headed.set(id, { ...planned, untilMs: clock.monotonicMs() + LEADS_EVERY_MS });
       events.tell(
         'database',
         `Stripe ${stripe} of ${name} moved from ${nameOf(from)} to ${nameOf(to)}: ${why}; writes waited for ${pauseMs} ms`,
       );
     } catch (error) {
+      this.#headed.delete(id);
       this.#notBeforeMs.set(id, clock.monotonicMs() + MOVE_AGAIN_MS);
       log.warn('A stripe cannot be moved yet', { database: name, stripe, why: messageOf(error) });
     }
@@ -305,8 +348,20 @@ function copiesIn(states: States, database: string): readonly StripeState[] {
   );
 }
 
-function countOf(ids: readonly (string | null)[]): ReadonlyMap<string, number> {
+function countOf(ids: readonly (string | null)[]): Map<string, number> {
   const counts = new Map<string, number>();
-  for (const id of ids) if (id !== null) counts.set(id, (counts.get(id) ?? 0) + 1);
+  for (const id of ids) if (id !== null) count(counts, id, 1);
   return counts;
+}
+
+function count(counts: Map<string, number>, id: string, by: number): void {
+  counts.set(id, (counts.get(id) ?? 0) + by);
+}
+
+/** It has a copy more than it should: one of them goes when the others are current. */
+function isExchanged({
+  record,
+  stored,
+}: Pick<Placed, 'record'> & { readonly stored: Pick<Placed['stored'], 'value'> }): boolean {
+  return stored.value.stripes.some((ids) => ids.length > record.copies);
 }

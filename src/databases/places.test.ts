@@ -16,6 +16,7 @@ function decide(changes: Partial<PlacesInput>): readonly (readonly string[])[] {
     totals: new Map(),
     nodes: [node('a')],
     isCurrent: () => true,
+    mayExchange: true,
     ...changes,
   });
 }

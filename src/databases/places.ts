@@ -20,6 +20,8 @@ export interface PlacesInput {
   readonly nodes: readonly PlaceNode[];
   /** Whether that copy has all that the log has, or nearly. */
   readonly isCurrent: (stripe: number, node: string) => boolean;
+  /** False while copies of another database are being exchanged: `totals` will be others when that is done. */
+  readonly mayExchange: boolean;
 }
 
 /** The same arrays when nothing is to change. */
@@ -27,7 +29,7 @@ export function decidePlaces(input: PlacesInput): readonly (readonly string[])[]
   const board = new Board(input);
   const next = input.places.map((nodes, stripe) => decideStripe(board, nodes, stripe));
   const isSettled = next.every((nodes, stripe) => nodes === input.places[stripe]);
-  return isSettled ? withExchange(board) : next;
+  return isSettled && input.mayExchange ? withExchange(board) : next;
 }
 
 /**

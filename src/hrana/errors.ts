@@ -56,10 +56,15 @@ export function responseTooLarge(what: string): SqlError {
 /** What the client is told. A bug is told as an id that is in the log too. */
 export function wireError(error: unknown, log: Logger): WireError {
   if (error instanceof SqlError) return sqlError(error);
-  if (isMolnError(error)) return { message: error.message, code: error.code };
+  if (isMolnError(error)) return { message: withHint(error), code: error.code };
   const id = randomId();
   log.error('A statement failed in a way that is not its own fault', { id, error });
   return { message: `The node failed; its log tells more under ${id}`, code: 'INTERNAL_ERROR' };
+}
+
+/** The wire has one text for what is wrong and for what to do. */
+export function withHint({ message, hint }: Pick<MolnError, 'message' | 'hint'>): string {
+  return hint === undefined ? message : `${message}. ${hint}`;
 }
 
 /** sqld tells errors with a position apart by code, and words the position so. */

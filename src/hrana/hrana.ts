@@ -14,7 +14,7 @@ export {
   type StatementResult,
   valueBytes,
 } from './database.ts';
-export { HranaError, responseTooLarge, SqlError } from './errors.ts';
+export { HranaError, responseTooLarge, SqlError, withHint } from './errors.ts';
 export { HranaServer, type HranaServerOptions } from './hrana-server.ts';
 export type { HranaAnswer, HranaRequest, Write } from './http-endpoints.ts';
 export { DEFAULT_LIMITS, type HranaLimits, QUICK_REQUEST_BYTES_MAX } from './limits.ts';

@@ -60,6 +60,8 @@ export interface StripeSession {
   readonly slots?: SlotMap;
   /** Two texts need not see the same rows. */
   readonly isMoving?: boolean;
+  /** Nothing but temporary tables may be written, whether or not that would change rows. */
+  readonly isReadOnly?: boolean;
   /**
    * Begins to read each stripe as it is when it is asked, which is cheap and worth something only if `isOneMoment` says so afterwards. False: `sql` is
    * read as of one moment from the start. Left out: always so.

@@ -20,6 +20,7 @@ export function withTemporary({
   if (savepoints !== undefined) store.begin(savepoints);
   return {
     isMoving: session.isMoving === true,
+    isReadOnly: session.isReadOnly === true,
     get isUntouched() {
       return session.isUntouched === true;
     },

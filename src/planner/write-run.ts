@@ -13,7 +13,7 @@ import { type ReadContext, runRead } from './read-run.ts';
 import { readShape } from './read-plan.ts';
 import { routedInsert, UNFIT } from './routed-insert.ts';
 import { routedWrite, routeOf } from './routed-write.ts';
-import { asOwnError } from './sqlite-errors.ts';
+import { asOwnError, READ_ONLY, sqliteFailure } from './sqlite-errors.ts';
 import type { IdSource, StripeSession } from './stripes.ts';
 import { cut, type Edit, type InsertStmt, splice } from './syntax.ts';
 import type { TemporaryStore } from './temporary.ts';
@@ -54,6 +54,12 @@ export async function runWrite(
   const { session } = context;
   if (shape?.kind === 'temporary' && context.store !== undefined) {
     return await temporaryWrite(binding, shape, context.store, context);
+  }
+  if (session.isReadOnly === true && binding.written.some(({ schema }) => schema !== 'temp')) {
+    throw sqliteFailure(
+      'attempt to write a readonly database: this transaction or token only reads',
+      READ_ONLY,
+    );
   }
   const spread: Spread = { stripes: 0 };
   let failure: unknown;

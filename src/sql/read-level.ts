@@ -24,7 +24,7 @@ export function parseLevel(text: string): Level {
   if (age === undefined && (kind === 'strong' || kind === 'snapshot' || kind === 'session')) {
     return { kind };
   }
-  throw unknownLevel(text, 'it is none of them');
+  throw unknownLevel(text, 'there is none of that name');
 }
 
 export function levelText(level: Level): string {

@@ -39,6 +39,7 @@ export interface ReadSessionOptions {
 }
 
 export class ReadSession implements StripeSession {
+  readonly isReadOnly = true;
   readonly #options: ReadSessionOptions;
   #schema: Schema;
   #moment: Promise<Moment> | undefined;

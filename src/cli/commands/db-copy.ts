@@ -82,6 +82,7 @@ export const IMPORT: CommandSpec = {
     const copied = await shownAs(context, `Importing into ${name}`, (display) =>
       importFrom(stream, path, display),
     );
+    if (copied.doubt !== undefined) context.words.note(copied.doubt);
     return printCopied(context, copied, { database: name, file }, `has what is in "${file}"`);
   },
 };

@@ -103,7 +103,7 @@ const MOVE: CommandSpec = {
   ],
   run: async (context, input) => {
     const name = input.argument('NAME') ?? '';
-    const stripe = readCount('STRIPE', input.argument('STRIPE') ?? '');
+    const stripe = readStripe(input);
     const node = input.text('to');
     if (node === undefined)
       throw usageError('Nothing says which node is to lead', 'Give it with --to NODE');
@@ -124,7 +124,7 @@ const SPLIT: CommandSpec = {
   ],
   run: async (context, input) => {
     const name = input.argument('NAME') ?? '';
-    const stripe = readCount('STRIPE', input.argument('STRIPE') ?? '');
+    const stripe = readStripe(input);
     const made = await context.client().splitStripe(name, stripe);
     if (context.json) context.words.json(made);
     else context.words.line(`Stripe ${stripe} of ${name} is split: ${made.number} has half of it`);
@@ -249,8 +249,15 @@ function readRegion(text: string): string {
 }
 
 function readCount(option: string, text: string): number {
-  if (/^\d{1,4}$/.test(text)) return Number(text);
+  if (/^\d{1,9}$/.test(text)) return Number(text);
   throw usageError(`Option --${option} is "${text}"`, `Give a number, as --${option} 2`);
+}
+
+function readStripe(input: Input): number {
+  const text = input.argument('STRIPE') ?? '';
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  const name = input.argument('NAME') ?? '';
+  throw usageError(`"${text}" is no number of a stripe`, `See them with "moln db stripes ${name}"`);
 }
 
 function copiesOf(input: Input): { readonly copies?: number } {
