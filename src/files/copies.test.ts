@@ -21,7 +21,7 @@ import type { CopyTask } from './repair-plan.ts';
 const BLOCKS = 5;
 const { signal } = new AbortController();
 /** All that is made is entered together, however long it takes. */
-const stillClock = { ...systemClock, monotonicMs: () => 0 };
+const stillClock = { ...systemClock, every: () => ({ [Symbol.dispose]: () => undefined }) };
 
 /** As many objects of one block each, in one place. */
 async function filled(kit: FileKit): Promise<readonly ObjectInfo[]> {

@@ -69,15 +69,21 @@ export class Copies {
       onEnd(task, why);
     };
     let made: CopyTask[] = [];
-    let sinceMs = 0;
-    const enter = async (): Promise<void> => {
-      const some = made;
-      made = [];
-      for (const own of byBucket(some)) {
-        const counts = await this.enter(own);
-        for (const [at, task] of own.entries())
-          end(task, counts[at] === true ? undefined : TOO_LATE);
-      }
+    let entering = Promise.resolve();
+    const enterMade = (): void => {
+      entering = entering.then(async () => {
+        const some = made;
+        made = [];
+        try {
+          for (const own of byBucket(some)) {
+            const counts = await this.enter(own);
+            for (const [at, task] of own.entries())
+              end(task, counts[at] === true ? undefined : TOO_LATE);
+          }
+        } catch (error) {
+          for (const task of some) if (open.has(task)) end(task, messageOf(error));
+        }
+      });
     };
     try {
       await using session = await sessions.take();
@@ -89,22 +95,19 @@ export class Copies {
           if (mayLie[at] === true) due.push(task);
           else end(task, STILL_TO_REMOVE);
       }
+      using _beat = clock.every(COPIES_ENTERED_MS, enterMade);
       const lane = async (): Promise<void> => {
         while (!signal.aborted) {
           const task = due.shift();
           if (task === undefined) return;
           const why = await this.#copy(task, session.seq);
-          if (why === undefined) {
-            if (made.length === 0) sinceMs = clock.monotonicMs();
-            made.push(task);
-          } else end(task, why);
-          if (made.length > 0 && clock.monotonicMs() - sinceMs >= COPIES_ENTERED_MS) await enter();
+          if (why === undefined) made.push(task);
+          else end(task, why);
         }
       };
-      // None goes on under a session that is closed already.
-      const lanes = await Promise.allSettled(Array.from({ length: REPAIR_AT_A_TIME }, lane));
-      await enter();
-      for (const one of lanes) if (one.status === 'rejected') throw one.reason;
+      await Promise.all(Array.from({ length: REPAIR_AT_A_TIME }, lane));
+      enterMade();
+      await entering;
     } catch (error) {
       for (const task of open) end(task, messageOf(error));
     }
