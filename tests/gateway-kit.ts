@@ -51,6 +51,7 @@ export class Gateway implements AsyncDisposable {
   challenges: GatewayConfig['challenges'];
   ticketKeys: GatewayConfig['ticketKeys'];
   locals: readonly UpstreamConfig[] = [];
+  silent: readonly string[] = [];
   slots: readonly number[] = [];
   sharing: SharingConfig | undefined;
   region: string | undefined;
@@ -104,6 +105,7 @@ export class Gateway implements AsyncDisposable {
       ...(this.purges === undefined ? {} : { purges: this.purges }),
       ...(this.challenges === undefined ? {} : { challenges: this.challenges }),
       ...(this.ticketKeys === undefined ? {} : { ticketKeys: this.ticketKeys }),
+      silent: this.silent,
       slots: this.slots,
       ...(this.sharing === undefined ? {} : { sharing: this.sharing }),
       ...(this.node === undefined ? {} : { node: this.node, locals: this.locals }),

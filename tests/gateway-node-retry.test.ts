@@ -161,6 +161,25 @@ test('what waits for a node that fell silent is asked of another; what must not 
   await Promise.all(holding);
 });
 
+test('what waits for an upstream that says nothing is asked of its backups, which then come first', async () => {
+  await using nodes = await TwoNodes.start();
+  const { one } = nodes;
+  await using silent = await RawOrigin.start(`${one.folder}/silent.sock`, () => {});
+  const other = await startApp(nodes.two, (_, response) => response.end('the other'));
+  nodes.two.locals = [socketUpstream(other, 'other')];
+  await nodes.two.route();
+  const [here, there] = [socketUpstream(silent.path, 'here'), nodes.far('other')];
+  await one.route(proxyRoute([here, { ...there, backup: true }]));
+  const asked = [answer(one), answer(one)];
+  await until('two requests there', () => silent.seen.split('HTTP/1.1').length === 3);
+  one.silent = ['here'];
+  const elsewhere = proxyRoute([there, { ...here, backup: true }]);
+  await one.route(elsewhere);
+  for (const each of asked) assert.deepEqual(await each, { status: 200, text: 'the other' });
+  assert.deepEqual(await answer(one), { status: 200, text: 'the other' });
+  assert.equal(silent.seen.split('HTTP/1.1').length, 3);
+});
+
 test('what waits for a node that fell silent waits on while nobody else is well', async () => {
   await using nodes = await TwoNodes.start();
   const says = (text: string): string =>

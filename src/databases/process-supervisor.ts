@@ -18,6 +18,7 @@ import {
   CONNECT_RETRY_MS,
   HANG_TIMEOUT_MS,
   PING_EVERY_MS,
+  SILENT_MS,
   START_TIMEOUT_MS,
   STEADY_MS,
   STOP_TIMEOUT_MS,
@@ -34,6 +35,8 @@ export interface ProcessSupervisorOptions {
   readonly log: Logger;
   /** A process that says nothing for so long is killed. */
   readonly hangTimeoutMs?: number;
+  /** It says nothing, long before it counts as hanging; or it answers again, or another one in its place. */
+  readonly onSilence?: (isSilent: boolean) => void;
 }
 
 /** `Config` is told as JSON, `State` is what it answers. */
@@ -48,6 +51,7 @@ export class ProcessSupervisor<Config, State> implements AsyncDisposable {
   /** What the process has been told last. */
   #told: Config | undefined;
   #isUp = false;
+  #isSilent = false;
   #restarts = 0;
   #loop: Promise<void> | undefined;
   #wake = Promise.withResolvers<void>();
@@ -180,11 +184,8 @@ export class ProcessSupervisor<Config, State> implements AsyncDisposable {
     const deadlineMs = clock.monotonicMs() + START_TIMEOUT_MS;
     while (isRunning(running) && !signal.aborted) {
       try {
-        const { pid } = (await this.#client.ask(
-          CONTROL.ping,
-          {},
-          { timeoutMs: START_TIMEOUT_MS, signal },
-        )) as {
+        const timeoutMs = START_TIMEOUT_MS;
+        const { pid } = (await this.#hear(CONTROL.ping, {}, timeoutMs)) as {
           readonly pid: number;
         };
         if (pid === running.pid) return;
@@ -205,9 +206,22 @@ export class ProcessSupervisor<Config, State> implements AsyncDisposable {
     const isNew = wanted !== this.#told;
     const hangMs = this.#options.hangTimeoutMs ?? HANG_TIMEOUT_MS;
     const question = isNew ? CONTROL.config : CONTROL.ping;
-    const { signal } = this.#stop;
-    await this.#client.ask(question, isNew ? wanted : {}, { timeoutMs: hangMs, signal });
+    await this.#hear(question, isNew ? wanted : {}, hangMs);
     this.#told = wanted;
+  }
+
+  async #hear(question: string, body: unknown, timeoutMs: number): Promise<unknown> {
+    using _silence = this.#options.clock.after(SILENT_MS, () => this.#fell(true));
+    const { signal } = this.#stop;
+    const answer = await this.#client.ask(question, body, { timeoutMs, signal });
+    this.#fell(false);
+    return answer;
+  }
+
+  #fell(isSilent: boolean): void {
+    if (isSilent === this.#isSilent || this.#stop.signal.aborted) return;
+    this.#isSilent = isSilent;
+    this.#options.onSilence?.(isSilent);
   }
 
   /** Until there is a new config, or it is time to ask again. */

@@ -61,6 +61,8 @@ export interface FilesOptions {
   readonly faces: string;
   /** Of `src`: what the faces load. */
   readonly faceFolders: readonly string[];
+  /** This node's process says nothing, or speaks again: others are to be asked for what every node has. */
+  readonly onSilence: (isSilent: boolean) => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -84,7 +86,7 @@ export class Files implements AsyncDisposable {
   #making: Promise<void> | undefined;
 
   constructor(options: FilesOptions) {
-    const { folders, faces, faceFolders, clock, log } = options;
+    const { folders, faces, faceFolders, onSilence, clock, log } = options;
     this.#options = options;
     this.#supervisor = new ProcessSupervisor<FilesConfig, FilesState>({
       folders,
@@ -96,6 +98,7 @@ export class Files implements AsyncDisposable {
         paths: filesPaths,
         away: filesAway,
       },
+      onSilence,
       clock,
       log,
     });

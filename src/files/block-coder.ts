@@ -11,8 +11,10 @@ import {
   type Copies,
   type CopiesOptions,
   dropStatements,
+  removals,
   STILL_TO_REMOVE,
   TOO_LATE,
+  withoutRows,
 } from './copies.ts';
 import { CopyReader } from './copy-reader.ts';
 import { blockNotThere } from './errors.ts';
@@ -97,7 +99,8 @@ export class BlockCoder {
       block: shareBlock(block, known, number),
       place: to,
     }));
-    if (!(await copies.announce(held, session.seq))) return STILL_TO_REMOVE;
+    const [mayLie] = await copies.announce([held], session.seq);
+    if (mayLie !== true) return STILL_TO_REMOVE;
     const tries = await Promise.all(
       wanted.map(async ({ number }, at) =>
         this.#store(held[at], shares[number], {
@@ -125,9 +128,13 @@ export class BlockCoder {
     const bytes = await this.#bytesOf(block, sources);
     const meta = await this.#metaOf(block, sources);
     const held = { block, place };
-    if (!(await copies.announce([held], session.seq))) return STILL_TO_REMOVE;
+    const [mayLie] = await copies.announce([[held]], session.seq);
+    if (mayLie !== true) return STILL_TO_REMOVE;
     const why = await this.#store(held, bytes, { ...meta, allocSeq: session.seq });
-    if (why === undefined) return (await copies.enter(block, place)) ? undefined : TOO_LATE;
+    if (why === undefined) {
+      const [counts] = await copies.enter([{ block, to: place, instead: undefined }]);
+      return counts === true ? undefined : TOO_LATE;
+    }
     await copies.withdraw([held]);
     return why;
   }
@@ -143,8 +150,8 @@ export class BlockCoder {
       const here = this.#here();
       const isWhole = found?.places.every((ids) => ids.some((id) => here.has(id))) === true;
       const going = copies.map(([place]) => text(place)).filter((place) => places.includes(place));
-      const writes = isWhole ? going.flatMap((place) => dropStatements({ block, place }, now)) : [];
-      return { writes, result: undefined };
+      const held = isWhole ? going.map((place) => ({ block, place })) : [];
+      return { writes: dropStatements(held, now), result: undefined };
     });
   }
 
@@ -161,13 +168,13 @@ export class BlockCoder {
       const held = (shares ?? []).map(([id, place]): Held => {
         return { block: { ...block, cid: text(id) }, place: text(place) };
       });
-      const going = held.flatMap((one) => {
-        const [forget, drop] = dropStatements(one, now);
-        // Should a lost place come back, it is garbage there.
-        return [forget, lost.has(one.place) ? undefined : drop].filter((sql) => sql !== undefined);
-      });
       const rest = { sql: 'DELETE FROM coded WHERE bucket = ? AND cid = ?', args: [bucket, cid] };
-      return { writes: [...going, rest], result: undefined };
+      // Should a lost place come back, what it has is garbage.
+      const there = held.filter(({ place }) => !lost.has(place));
+      return {
+        writes: [...withoutRows('copy', held), ...removals(there, now), rest],
+        result: undefined,
+      };
     });
   }
 

@@ -6,10 +6,14 @@ import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { BlobStore, Written } from '../blobs/blobs.ts';
-import type { CatalogueLink, Statement } from './catalogue-link.ts';
+import type { CatalogueLink, Row, Statement } from './catalogue-link.ts';
+import { insertsOf } from './changes.ts';
 import type { Places } from './block-writer.ts';
+import { COPIES_ENTERED_MS, REPAIR_AT_A_TIME } from './limits.ts';
+import { marksOf } from './lookups.ts';
 import { nearest } from './nearest.ts';
-import type { Block } from './repair-plan.ts';
+import type { CopyTask } from './repair-plan.ts';
+import { text } from './rows.ts';
 import type { Sessions } from './sessions.ts';
 import type { Held } from './share-plan.ts';
 import { blockOfBlob, codedOf, codedReads } from './shares.ts';
@@ -48,44 +52,95 @@ export class Copies {
     this.#options = options;
   }
 
-  /** From the nearest place that can. Undefined when it counts; else why it could not be made. */
-  async make(block: Block, to: string, from: readonly string[]): Promise<string | undefined> {
-    const { places, sessions, log } = this.#options;
-    await using session = await sessions.take();
+  /**
+   * Makes all of them, some at a time, and tells of each once it counts, or why it could not be made; not of those that `signal` kept from
+   * being begun. What is written down, and what is entered, goes together.
+   */
+  async make(
+    tasks: readonly CopyTask[],
+    onEnd: (task: CopyTask, why: string | undefined) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (tasks.length === 0) return;
+    const { sessions, clock } = this.#options;
+    const open = new Set(tasks);
+    const end = (task: CopyTask, why: string | undefined): void => {
+      open.delete(task);
+      onEnd(task, why);
+    };
+    let made: CopyTask[] = [];
+    let entering = Promise.resolve();
+    const enterMade = (): void => {
+      entering = entering.then(async () => {
+        const some = made;
+        made = [];
+        try {
+          for (const own of byBucket(some)) {
+            const counts = await this.enter(own);
+            for (const [at, task] of own.entries())
+              end(task, counts[at] === true ? undefined : TOO_LATE);
+          }
+        } catch (error) {
+          for (const task of some) if (open.has(task)) end(task, messageOf(error));
+        }
+      });
+    };
+    try {
+      await using session = await sessions.take();
+      const due: CopyTask[] = [];
+      for (const own of byBucket(tasks)) {
+        const held = own.map(({ block, to }) => [{ block, place: to }]);
+        const mayLie = await this.announce(held, session.seq);
+        for (const [at, task] of own.entries())
+          if (mayLie[at] === true) due.push(task);
+          else end(task, STILL_TO_REMOVE);
+      }
+      using _beat = clock.every(COPIES_ENTERED_MS, enterMade);
+      const lane = async (): Promise<void> => {
+        while (!signal.aborted) {
+          const task = due.shift();
+          if (task === undefined) return;
+          const why = await this.#copy(task, session.seq);
+          if (why === undefined) made.push(task);
+          else end(task, why);
+        }
+      };
+      await Promise.all(Array.from({ length: REPAIR_AT_A_TIME }, lane));
+      enterMade();
+      await entering;
+    } catch (error) {
+      for (const task of open) end(task, messageOf(error));
+    }
+  }
+
+  /** From the nearest place that can. Undefined when it is durable; else why it could not be made. */
+  async #copy({ block, to, from }: CopyTask, allocSeq: number): Promise<string | undefined> {
+    const { places, log } = this.#options;
+    const { cid, length: maxBytes } = block;
     let why = 'no copy can be read';
     for (const source of nearest(places, from)) {
       try {
-        if (!(await this.announce([{ block, place: to }], session.seq))) return STILL_TO_REMOVE;
-        const written = await places.copy(block.cid, {
-          from: source.id,
-          to,
-          maxBytes: block.length,
-          allocSeq: session.seq,
-        });
-        if (written.sha256 === block.sha256) {
-          return (await this.enter(block, to)) ? undefined : TOO_LATE;
-        }
+        const written = await places.copy(cid, { from: source.id, to, maxBytes, allocSeq });
+        if (written.sha256 === block.sha256) return undefined;
         why = `${source.name} has other bytes`;
       } catch (error) {
         why = messageOf(error);
         places.suspect(source.id);
       }
-      log.warn('A copy could not be made', { cid: block.cid, from: source.id, to, why });
+      log.warn('A copy could not be made', { cid, from: source.id, to, why });
     }
     return why;
   }
 
-  /** It counts no more, and the place removes it. */
-  async drop(block: Block, place: string): Promise<void> {
+  /** Of one bucket: they count no more, and their places remove them. */
+  async drop(held: readonly Held[]): Promise<void> {
     const { link, clock } = this.#options;
-    await link.run(dropStatements({ block, place }, clock.now()));
+    if (held.length > 0) await link.run(dropStatements(held, clock.now()));
   }
 
-  /** It counts no more; should its place come back, it is garbage. */
-  async forget({ bucket, cid }: Block, place: string): Promise<void> {
-    await this.#options.link.run([
-      { sql: `DELETE FROM copy WHERE ${COPY}`, args: [bucket, cid, place] },
-    ]);
+  /** They count no more; should a place come back, what it has of them is garbage. */
+  async forget(held: readonly Held[]): Promise<void> {
+    if (held.length > 0) await this.#options.link.run(withoutRows('copy', held));
   }
 
   /**
@@ -123,79 +178,124 @@ export class Copies {
     return isForgotten;
   }
 
-  /** From now on what lies there is no garbage. False when one of the places still has to remove the same. */
-  async announce(held: readonly Held[], session: number): Promise<boolean> {
-    const reads = held.flatMap(({ block: { bucket, cid }, place }): readonly Statement[] => {
-      const args = [bucket, cid, place];
-      const drop = "bucket = ? AND kind = 'drop' AND ref = ? AND place = ?";
-      return [
-        { sql: `SELECT 1 FROM todo WHERE ${drop}`, args },
-        { sql: `SELECT session FROM alloc WHERE ${COPY}`, args },
-      ];
-    });
-    return await this.#options.link.transaction(reads, (rows) => {
-      if (held.some((_, at) => (rows[2 * at] ?? []).length > 0))
-        return { writes: [], result: false };
-      const writes = held.map(({ block: { bucket, cid }, place }, at): Statement => {
-        const args = [bucket, cid, place];
-        return (rows[2 * at + 1] ?? []).length > 0
-          ? { sql: `UPDATE alloc SET session = ? WHERE ${COPY}`, args: [session, ...args] }
-          : {
-              sql: 'INSERT INTO alloc (bucket, cid, place, session) VALUES (?, ?, ?, ?)',
-              args: [...args, session],
-            };
-      });
-      return { writes, result: true };
+  /**
+   * Of one bucket: from now on what lies there is no garbage. All of a group or none of it: false for each of which a place still has to remove
+   * the same.
+   */
+  async announce(
+    groups: readonly (readonly Held[])[],
+    session: number,
+  ): Promise<readonly boolean[]> {
+    const all = groups.flat();
+    const { bucket, args } = namesOf(all);
+    const reads: readonly Statement[] = [
+      {
+        sql: `SELECT ref, place FROM todo WHERE bucket = ? AND kind = 'drop' AND ref IN (${marksOf(all)})`,
+        args,
+      },
+      { sql: `SELECT cid, place FROM alloc WHERE bucket = ? AND cid IN (${marksOf(all)})`, args },
+    ];
+    return await this.#options.link.transaction(reads, ([drops, allocs]) => {
+      const [isGoing, isKnown] = [isAmong(drops), isAmong(allocs)];
+      const mayLie = groups.map((group) => !group.some(isGoing));
+      const free = groups.filter((_, at) => mayLie[at]).flat();
+      const rows = free.map(({ block, place }) => [block.cid, place, session]);
+      const columns = 'cid, place, session';
+      return {
+        writes: [
+          ...withoutRows('alloc', free.filter(isKnown)),
+          ...insertsOf(bucket, [{ table: 'alloc', columns, rows }]),
+        ],
+        result: mayLie,
+      };
     });
   }
 
   /** What was announced is not made after all: what lies there is garbage. */
   async withdraw(held: readonly Held[]): Promise<void> {
-    await this.#options.link.run(
-      held.map(({ block: { bucket, cid }, place }) => ({
-        sql: `DELETE FROM alloc WHERE ${COPY}`,
-        args: [bucket, cid, place],
-      })),
-    );
+    await this.#options.link.run(withoutRows('alloc', held));
   }
 
-  /** The copy counts, unless the block has been given up meanwhile: then it is garbage. False when it was not announced any more. */
-  async enter({ bucket, fid, cid, index }: Block, place: string): Promise<boolean> {
-    const args = [bucket, cid, place];
+  /**
+   * Of one bucket: they count, unless the block has been given up meanwhile: then what was made is garbage. What they are made instead of goes
+   * at once. False for each that was not announced any more.
+   */
+  async enter(
+    made: readonly Pick<CopyTask, 'block' | 'to' | 'instead'>[],
+  ): Promise<readonly boolean[]> {
+    const { link, clock } = this.#options;
+    const all = made.map(({ block, to, instead }) => ({ block, place: to, instead }));
+    const { bucket, args } = namesOf(all);
+    const marks = marksOf(all);
     const reads: readonly Statement[] = [
       {
-        sql: 'SELECT 1 FROM chunk WHERE bucket = ? AND fid = ? AND idx = ?',
-        args: [bucket, fid, index],
+        sql: `SELECT fid, idx FROM chunk WHERE bucket = ? AND fid IN (${marks}) AND idx IN (${marks})`,
+        args: [
+          bucket,
+          ...all.map(({ block }) => block.fid),
+          ...all.map(({ block }) => block.index),
+        ],
       },
-      { sql: `SELECT 1 FROM copy WHERE ${COPY}`, args },
-      { sql: `SELECT 1 FROM alloc WHERE ${COPY}`, args },
+      { sql: `SELECT cid, place FROM copy WHERE bucket = ? AND cid IN (${marks})`, args },
+      { sql: `SELECT cid, place FROM alloc WHERE bucket = ? AND cid IN (${marks})`, args },
     ];
-    return await this.#options.link.transaction(reads, ([chunks, copies, allocs]) => {
-      if ((allocs ?? []).length === 0) return { writes: [], result: (copies ?? []).length > 0 };
+    const now = clock.now();
+    return await link.transaction(reads, ([chunks = [], copies, allocs]) => {
+      const [counted, announced] = [isAmong(copies), isAmong(allocs)];
+      const used = new Set(chunks.map((row) => row.join(' ')));
+      const known = all.filter(announced);
+      const added = known.filter(
+        (one) => used.has(`${one.block.fid} ${one.block.index}`) && !counted(one),
+      );
+      const replaced = added
+        .flatMap(({ block, instead }) => (instead === undefined ? [] : { block, place: instead }))
+        .filter(counted);
+      const rows = added.map(({ block, place }) => [block.cid, place]);
       return {
         writes: [
-          { sql: `DELETE FROM alloc WHERE ${COPY}`, args },
-          ...((chunks ?? []).length > 0 && (copies ?? []).length === 0
-            ? [{ sql: 'INSERT INTO copy (bucket, cid, place) VALUES (?, ?, ?)', args }]
-            : []),
+          ...withoutRows('alloc', known),
+          ...insertsOf(bucket, [{ table: 'copy', columns: 'cid, place', rows }]),
+          ...dropStatements(replaced, now),
         ],
-        result: true,
+        // One that counts was entered by a try whose end was not heard of.
+        result: all.map((one) => announced(one) || counted(one)),
       };
     });
   }
 }
 
-/** It counts no more, and its place is to remove it. */
-export function dropStatements(
-  { block: { bucket, cid }, place }: Held,
-  now: number,
-): readonly Statement[] {
-  const args = [bucket, cid, place];
-  return [
-    { sql: `DELETE FROM copy WHERE ${COPY}`, args },
-    {
-      sql: `INSERT INTO todo (bucket, kind, ref, place, prio, due, fails) VALUES (?, 'drop', ?, ?, 1, ?, 0)`,
-      args: [...args, now],
-    },
-  ];
+/** Of one bucket: they count no more, and their places are to remove them. */
+export function dropStatements(held: readonly Held[], now: number): readonly Statement[] {
+  return [...withoutRows('copy', held), ...removals(held, now)];
+}
+
+/** Of one bucket: their places are to remove them. */
+export function removals(held: readonly Held[], now: number): readonly Statement[] {
+  const rows = held.map(({ block, place }) => ['drop', block.cid, place, 1, now, 0]);
+  const columns = 'kind, ref, place, prio, due, fails';
+  return insertsOf(namesOf(held).bucket, [{ table: 'todo', columns, rows }]);
+}
+
+/** Their rows go, those of one place in one statement. */
+export function withoutRows(table: 'alloc' | 'copy', held: readonly Held[]): readonly Statement[] {
+  const groups = Map.groupBy(held, ({ block, place }) => `${block.bucket} ${place}`);
+  return [...groups.values()].map((own) => ({
+    sql: `DELETE FROM ${table} WHERE bucket = ? AND cid IN (${marksOf(own)}) AND place = ?`,
+    args: [...namesOf(own).args, own[0]?.place ?? ''],
+  }));
+}
+
+/** The bucket of the first, and what `bucket = ? AND cid IN (…)` asks for. */
+function namesOf(held: readonly Held[]): { readonly bucket: string; readonly args: string[] } {
+  const bucket = held[0]?.block.bucket ?? '';
+  return { bucket, args: [bucket, ...held.map(({ block }) => block.cid)] };
+}
+
+function isAmong(rows: readonly Row[] = []): (held: Held) => boolean {
+  const known = new Set(rows.map(([cid, place]) => `${text(cid)} ${text(place)}`));
+  return ({ block, place }) => known.has(`${block.cid} ${place}`);
+}
+
+function byBucket(tasks: readonly CopyTask[]): readonly CopyTask[][] {
+  return [...Map.groupBy(tasks, ({ block }) => block.bucket).values()];
 }

@@ -74,6 +74,8 @@ export const REPAIR_PAGE = 500;
 export const REPAIR_AT_A_TIME = 4;
 export const REPAIR_IN_A_STEP = 64;
 export const REPAIR_QUEUED_MAX = 10_000;
+/** What was copied within this time is entered together. */
+export const COPIES_ENTERED_MS = 1000;
 /** It asks so often what other nodes did: policies, the rate, copies found bad. */
 export const REPAIR_NEWS_MS: number = 60 * 1000;
 /** One rest for the sake of its rate, which may be another one afterwards. */

@@ -24,9 +24,9 @@ import {
 import { asItCanBe, type Place } from './placement.ts';
 import type { PlaceView } from './place-table.ts';
 import { parsePolicy, type Policy } from './policy.ts';
-import { type Block, byUrgency, type Move, moveOf, restMs } from './repair-plan.ts';
+import { byUrgency, type CopyTask, type Move, moveOf, restMs } from './repair-plan.ts';
 import { text } from './rows.ts';
-import { type FormPlan, heldOf, planBlock, type RepairTask } from './share-plan.ts';
+import { type Held, heldOf, planBlock, type RepairTask } from './share-plan.ts';
 
 export interface RepairState {
   readonly isRunning: boolean;
@@ -270,11 +270,13 @@ export class Repair implements Worker {
 
   /** One page more. */
   async #lookOn(look: Look): Promise<void> {
-    const { link, places, clock } = this.#options;
+    const { link, places, copies, coder, clock } = this.#options;
     const [bucket, policy] = look.buckets[0] ?? [];
     if (bucket === undefined || policy === undefined) return await this.#end(look);
     const { blocks, next } = await readBlocks(link, bucket, look.after);
     const all = places.all();
+    const surplus: Held[] = [];
+    const forgotten: Held[] = [];
     for (const placed of blocks) {
       const held = heldOf(placed);
       for (const { block, place } of held) add(look.bytesAt, place, block.length);
@@ -282,7 +284,10 @@ export class Repair implements Worker {
       const plan = planBlock(placed, { policy, all, move, nowMs: clock.now() });
       this.#queue.push(...plan.tasks);
       if (plan.isChanging) for (const task of plan.tasks) this.#changing.add(task);
-      await this.#takeAway(placed.block, policy, plan);
+      surplus.push(...plan.surplus);
+      forgotten.push(...plan.forgotten);
+      if (plan.copiesGo.length > 0) await coder.dropCopies(placed.block, plan.copiesGo);
+      if (plan.sharesGo) await coder.dropShares(placed.block, policy.slots.length);
       if (plan.lacking > 0) look.missing += 1;
       if (plan.isLost) look.lost += 1;
       const [first] = plan.tasks;
@@ -292,20 +297,14 @@ export class Repair implements Worker {
       const leaves = all.some(({ id, state }) => ids.has(id) && isLeaving(state));
       if (plan.tasks.length > 0 && leaves) look.isAgain = true;
     }
+    await copies.drop(surplus);
+    await copies.forget(forgotten);
     this.#queue.sort(byUrgency);
     if (next !== undefined) look.after = next;
     else {
       look.buckets.shift();
       look.after = FIRST_MARK;
     }
-  }
-
-  async #takeAway(block: Block, policy: Policy, plan: FormPlan): Promise<void> {
-    const { copies, coder } = this.#options;
-    for (const held of plan.surplus) await copies.drop(held.block, held.place);
-    for (const held of plan.forgotten) await copies.forget(held.block, held.place);
-    if (plan.copiesGo.length > 0) await coder.dropCopies(block, plan.copiesGo);
-    if (plan.sharesGo) await coder.dropShares(block, policy.slots.length);
   }
 
   async #end(look: Look): Promise<void> {
@@ -323,19 +322,11 @@ export class Repair implements Worker {
   async #doSome(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     await this.#hearNews();
-    // With a rate it copies little and rests, else as much as may wait for the next look.
-    let left = this.#rate === undefined ? REPAIR_IN_A_STEP : REPAIR_AT_A_TIME;
     const startMs = clock.monotonicMs();
     const startBytes = this.#copiedBytes;
-    const lane = async (): Promise<void> => {
-      while (left > 0 && !signal.aborted) {
-        left -= 1;
-        const task = this.#queue.shift();
-        if (task === undefined) return;
-        await this.#doOne(task);
-      }
-    };
-    await Promise.all(Array.from({ length: REPAIR_AT_A_TIME }, lane));
+    // With a rate it copies little and rests, else as much as may wait for the next look.
+    const most = this.#rate === undefined ? REPAIR_IN_A_STEP : REPAIR_AT_A_TIME;
+    await this.#doAll(this.#queue.splice(0, most), signal);
     const bytes = this.#copiedBytes - startBytes;
     for (;;) {
       const tookMs = Math.max(1, clock.monotonicMs() - startMs);
@@ -352,28 +343,39 @@ export class Repair implements Worker {
     if (this.#options.clock.monotonicMs() - this.#newsMs > REPAIR_NEWS_MS) await this.#hasNews();
   }
 
-  async #doOne(task: RepairTask): Promise<void> {
-    const { copies, coder } = this.#options;
-    const { block } = task;
-    let why: string | undefined;
-    this.#underWay.add(task);
-    try {
-      if ('shares' in task) why = await coder.encode(task);
-      else if ('whole' in task) why = await coder.restore(block, task.whole);
-      else {
-        why = await copies.make(block, task.to, task.from);
-        if (why === undefined && task.instead !== undefined) await copies.drop(block, task.instead);
+  async #doAll(tasks: readonly RepairTask[], signal: AbortSignal): Promise<void> {
+    const onEnd = (task: RepairTask, why: string | undefined): void => this.#ended(task, why);
+    for (const task of tasks) this.#underWay.add(task);
+    const { copies } = this.#options;
+    await Promise.all([
+      copies.make(tasks.filter(isCopy), onEnd, signal),
+      this.#code(tasks, signal),
+    ]);
+    for (const task of tasks) this.#underWay.delete(task);
+  }
+
+  /** What is no copy of what is there. */
+  async #code(tasks: readonly RepairTask[], signal: AbortSignal): Promise<void> {
+    const { coder } = this.#options;
+    for (const task of tasks) {
+      if (signal.aborted) return;
+      if (isCopy(task)) continue;
+      try {
+        const made = 'shares' in task ? coder.encode(task) : coder.restore(task.block, task.whole);
+        this.#ended(task, await made);
+      } catch (error) {
+        this.#ended(task, messageOf(error));
       }
-    } catch (error) {
-      why = messageOf(error);
-    } finally {
-      this.#underWay.delete(task);
     }
+  }
+
+  #ended(task: RepairTask, why: string | undefined): void {
+    this.#underWay.delete(task);
     if (why === undefined) {
       if (this.#changing.has(task)) this.#isWanted = true;
       if ('shares' in task) this.#coded += 1;
       else this.#copied += 1;
-      this.#copiedBytes += block.length;
+      this.#copiedBytes += task.block.length;
       return;
     }
     this.#failed += 1;
@@ -399,6 +401,10 @@ export class Repair implements Worker {
 
 function add(sums: Map<string, number>, key: string, bytes: number): void {
   sums.set(key, (sums.get(key) ?? 0) + bytes);
+}
+
+function isCopy(task: RepairTask): task is CopyTask {
+  return 'to' in task;
 }
 
 function isLeaving(state: Place['state']): boolean {

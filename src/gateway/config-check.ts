@@ -400,6 +400,7 @@ const config: Schema<GatewayConfig> = object({
   purges: optional(purgeOrdersSchema),
   node: optional(nodeDoor),
   locals: optional(array(upstream, { itemsMax: LOCALS_MAX })),
+  silent: optional(array(id, { itemsMax: LOCALS_MAX })),
   slots: optional(array(integer({ min: 1, max: 1_000_000 }), { itemsMax: SHARING.slotsMax })),
   sharing: optional(sharingSchema),
 });

@@ -41,6 +41,8 @@ export interface GatewayConfig {
   readonly node?: NodeDoorConfig;
   /** What other nodes may reach here, by instance id. */
   readonly locals?: readonly UpstreamConfig[];
+  /** Ids of upstreams that do not answer now: as all those of a node that is not heard. */
+  readonly silent?: readonly string[];
   /** Of the processes of this machine that serve this config, ascending; the supervisor says it. */
   readonly slots?: readonly number[];
   /** With whom, beside these, the caches are shared. */

@@ -195,7 +195,7 @@ export class DataPlane implements AsyncDisposable {
       if (!current.has(upstream) && upstream.load > 0) this.#retired.add(upstream);
     }
     const mayBeAsked = new Set([...before, ...this.#retired, ...this.#nodes.inUse()]);
-    this.#silent.take(config.node?.silent ?? [], mayBeAsked, plane.coarseMs);
+    this.#silent.take([config.node?.silent, config.silent], mayBeAsked, plane.coarseMs);
     const wanted = new Map(config.listeners.map((item) => [item.id, item]));
     for (const [id, listener] of this.#listeners) {
       const item = wanted.get(id);

@@ -69,7 +69,13 @@ export class GatewayConfigurer {
     }
   }
 
-  async #content({ routes, locals, purges, ports = [] }: RouteSet): Promise<GatewayConfigContent> {
+  async #content({
+    routes,
+    locals,
+    silent,
+    purges,
+    ports = [],
+  }: RouteSet): Promise<GatewayConfigContent> {
     const { certificate, certs, places, door, accessLog, trace } = this.#options;
     const { certificates, challenges, ticketKeys } = certs.now();
     const region = this.#options.region();
@@ -101,6 +107,7 @@ export class GatewayConfigurer {
       ...(trace === undefined ? {} : { trace }),
       ...(purges === undefined ? {} : { purges }),
       ...(node === undefined ? {} : { node, locals }),
+      ...(silent === undefined ? {} : { silent }),
       ...(sharing === undefined ? {} : { sharing }),
     };
   }

@@ -178,7 +178,18 @@ async function launch(
   const facts = nodeFacts(folder, choice, clock);
   const accounts = new Accounts({ registry: base.registry, clock, log: log.for('accounts') });
   const databases = await openDatabases(base, { cluster, accounts }, stack);
-  const files = await openFiles(base, { cluster, accounts, databases, choice }, stack);
+  const { mirror } = gateway;
+  const files = await openFiles(
+    base,
+    {
+      cluster,
+      accounts,
+      databases,
+      choice,
+      onSilence: (isSilent) => mirror.setFilesSilent(isSilent),
+    },
+    stack,
+  );
   const servicesOf = appServices(databases, files);
   const apps = await openApps(base, gateway, { facts, cluster, servicesOf }, stack);
   const feed = stack.use(

@@ -19,10 +19,11 @@ export async function openFiles(
     readonly accounts: Accounts;
     readonly databases: Databases;
     readonly choice: ListenChoice;
+    readonly onSilence: (isSilent: boolean) => void;
   },
   stack: AsyncDisposableStack,
 ): Promise<Files> {
-  const { cluster, accounts, databases, choice } = given;
+  const { cluster, accounts, databases, choice, onSilence } = given;
   const own = { runFolder: folder.run, logFolder: folder.logs };
   const files = stack.use(
     new Files({
@@ -47,6 +48,7 @@ export async function openFiles(
       ports: { s3: options.s3Port, webdav: options.webdavPort },
       faces: FACES,
       faceFolders: FACE_FOLDERS,
+      onSilence,
       clock,
       log: log.for('files'),
     }),

@@ -33,6 +33,8 @@ export interface RouteSet {
   /** What the gateways of other nodes may reach on this one. */
   readonly locals: readonly UpstreamConfig[];
   readonly purges?: PurgeOrders;
+  /** Ids of upstreams that do not answer now: what waits there is asked of others where it may. */
+  readonly silent?: readonly string[];
   /** Ports beside the node's own. */
   readonly ports?: readonly PortConfig[];
 }
@@ -66,6 +68,7 @@ export class RouteMirror implements AsyncDisposable {
   #set: RouteSet = { routes: [], locals: [] };
   #purges: PurgeOrders = NO_PURGES;
   #websites: readonly UpstreamConfig[] = [];
+  #isFilesSilent = false;
   #refused = '';
   /** Until something was read there is nothing to hand over: gateways of an earlier agent serve what they have. */
   #isRead = false;
@@ -149,6 +152,13 @@ export class RouteMirror implements AsyncDisposable {
     }
   }
 
+  /** This node's file process says nothing, or speaks again. */
+  setFilesSilent(isSilent: boolean): void {
+    this.#isFilesSilent = isSilent;
+    this.#takePeers();
+    this.#look();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#peersChange?.[Symbol.dispose]();
     this.#stop.abort();
@@ -161,11 +171,16 @@ export class RouteMirror implements AsyncDisposable {
     const { apps, ground, peers } = this.#options;
     const all = peers.all();
     apps.setPeers(all);
-    const websites = websitePlaces(all, { self: peers.self, socket: ground.websites });
+    const { id: own } = ownWebsites(peers.self, ground.websites);
+    const websites = websitePlaces(all, {
+      self: peers.self,
+      socket: ground.websites,
+      isSilent: this.#isFilesSilent,
+    });
     if (isDeepStrictEqual(websites, this.#websites)) return;
     this.#websites = websites;
     const leadsThere = ({ target }: RouteConfig): boolean =>
-      target.kind === 'upstreams' && target.upstreams.some(({ id }) => id === websites[0]?.id);
+      target.kind === 'upstreams' && target.upstreams.some(({ id }) => id === own);
     if (this.#set.routes.some(leadsThere)) this.#wanted++;
   }
 
@@ -261,9 +276,11 @@ export class RouteMirror implements AsyncDisposable {
       composed.routes,
     );
     const ports = recorded.ports(ground);
+    const websites = ownWebsites(peers.self, ground.websites);
     this.#set = {
       routes,
-      locals: [...composed.locals, ownWebsites(peers.self, ground.websites)],
+      locals: [...composed.locals, websites],
+      ...(this.#isFilesSilent ? { silent: [websites.id] } : {}),
       ...purgesIn(this.#purges),
       ...(ports.length === 0 ? {} : { ports }),
     };

@@ -19,7 +19,7 @@ test('websites are found here, then at nodes that are well, the near ones first'
     peer('far2', 'west'),
     peer('far3', 'west'),
   ];
-  const own = { self: 'self', socket: '/run/websites' };
+  const own = { self: 'self', socket: '/run/websites', isSilent: false };
   const [here, ...backups] = websitePlaces(peers, own);
   assert.deepEqual(here, ownWebsites('self', '/run/websites'));
   assert.deepEqual(
@@ -37,13 +37,24 @@ test('websites are found here, then at nodes that are well, the near ones first'
     port: 7423,
   });
   assert.deepEqual(websitePlaces([], own), [here]);
+  const silent = { ...own, isSilent: true };
+  assert.deepEqual(
+    websitePlaces(peers, silent).map(({ id, backup }) => [id, backup]),
+    [
+      ['websites/near', undefined],
+      ['websites/far', undefined],
+      ['websites/far2', undefined],
+      ['websites/self', true],
+    ],
+  );
+  assert.deepEqual(websitePlaces([], silent), [here]);
 });
 
 test('each node is a backup of as many others', () => {
   const names = ['a', 'b', 'c', 'd', 'e', 'f'];
   const peers = names.map((name) => peer(name, 'east'));
   const chosen = names.flatMap((self) =>
-    websitePlaces(peers, { self, socket: '/run/websites' })
+    websitePlaces(peers, { self, socket: '/run/websites', isSilent: false })
       .slice(1)
       .map(({ id }) => id),
   );

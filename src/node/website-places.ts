@@ -1,6 +1,6 @@
 /**
- * Where this node's gateways find buckets that are websites: at the file process beside them, and while that is away by way of the gateways of
- * other nodes. Pure.
+ * Where this node's gateways find buckets that are websites: at the file process beside them, and while that is away or says nothing by way of
+ * the gateways of other nodes. Pure.
  */
 import type { PeerNode } from '../cluster/cluster.ts';
 import type { UpstreamConfig } from '../gateway/config.ts';
@@ -13,10 +13,14 @@ export function ownWebsites(self: string, socket: string): UpstreamConfig {
   return { id: idOf(self), address: { kind: 'socket', path: socket } };
 }
 
-/** The nearest of `peers` that are well, behind what is here. */
+/** The nearest of `peers` that are well, behind what is here; before it while that `isSilent`. */
 export function websitePlaces(
   peers: readonly PeerNode[],
-  { self, socket }: { readonly self: string; readonly socket: string },
+  {
+    self,
+    socket,
+    isSilent,
+  }: { readonly self: string; readonly socket: string; readonly isSilent: boolean },
 ): readonly UpstreamConfig[] {
   const region = peers.find(({ id }) => id === self)?.region;
   const others = peers.filter(({ id, state }) => id !== self && state === 'ready');
@@ -28,16 +32,17 @@ export function websitePlaces(
     self,
     others.filter((one) => one.region !== region),
   );
-  const backups = [...near, ...far].slice(0, WEBSITE_BACKUPS_MAX).map((one): UpstreamConfig => {
+  const elsewhere = [...near, ...far].slice(0, WEBSITE_BACKUPS_MAX).map((one): UpstreamConfig => {
     const { id, address: host, gatewayPort: port } = one;
     return {
       id: idOf(id),
       region: one.region,
       address: { kind: 'node', node: id, host, port },
-      backup: true,
     };
   });
-  return [ownWebsites(self, socket), ...backups];
+  const here = ownWebsites(self, socket);
+  if (isSilent && elsewhere.length > 0) return [...elsewhere, { ...here, backup: true }];
+  return [here, ...elsewhere.map((one) => ({ ...one, backup: true }))];
 }
 
 /** In a ring, so that not all nodes have the same few to fall back on. */

@@ -50,9 +50,8 @@ export class QuickServer extends Server {
   readonly #sweeps: DisposableStack = new DisposableStack();
 
   constructor(options: QuickServerOptions) {
-    const { clock, keepAliveTimeout, firstRequestMs, headMs, stallMs } = options;
+    const { clock, keepAliveTimeout, firstRequestMs, headMs } = options;
     super({ ...options, headersTimeout: headMs, connectionsCheckingInterval: headMs / 4 });
-    this.timeout = stallMs;
     const takeUsually = this.listeners('connection') as ((this: Server, socket: Socket) => void)[];
     this.removeAllListeners('connection');
     this.on('connection', (socket: Socket) => {

@@ -1,6 +1,5 @@
 /** The S3 face: an HTTP server that knows who asks, hands requests to their operations, and writes what comes of it. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { isMolnError, messageOf } from '../base/errors.ts';
 import { randomId } from '../base/ids.ts';
@@ -11,6 +10,7 @@ import type { Access } from './access-log.ts';
 import { authenticate, type Sender } from './authenticate.ts';
 import { isBucketName } from './bucket-names.ts';
 import type { Answer } from '../http/answer.ts';
+import { QuietClients } from '../http/quiet-clients.ts';
 import { Call, type CallParts, setting } from './call.ts';
 import type { FindPerson } from './acl.ts';
 import { corsAnswer, type CorsRule, CORS_VARY } from './cors.ts';
@@ -64,8 +64,6 @@ export class S3Face {
   readonly #options: S3FaceOptions;
   readonly #domains: readonly string[];
   readonly #people: FindPerson;
-  /** The last answer of each connection. */
-  readonly #answering = new WeakMap<Duplex, ServerResponse>();
 
   constructor(options: S3FaceOptions) {
     this.#options = options;
@@ -75,42 +73,35 @@ export class S3Face {
 
   /** A server that is not listening yet. */
   server(): Server {
+    const times = this.#options.times ?? TIMES;
     const server = new QuickServer({
-      ...(this.#options.times ?? TIMES),
+      ...times,
       keepAliveTimeout: KEEP_ALIVE_MS,
       requestTimeout: 0,
       maxHeaderSize: HEAD_BYTES_MAX,
       clock: this.#options.clock,
       serve: (incoming) => this.#serve(incoming),
     });
+    const clients = new QuietClients(server, times.stallMs);
     // Whatever else is expected is passed over, as S3 does.
     for (const event of ['request', 'checkContinue', 'checkExpectation'])
       server.on(event, (request: IncomingMessage, response: ServerResponse) => {
         response.on('error', () => undefined);
-        this.#answering.set(request.socket, response);
+        clients.began(response);
         void this.#serve(nodeIncoming(request, response));
       });
-    server.on('timeout', (socket) => this.#quiet(socket));
-    server.on('clientError', (error, socket) => this.#unread(error, socket));
+    server.on('clientError', (error, socket) =>
+      this.#unread(error, { socket, begun: clients.lastOf(socket) }),
+    );
     return server;
   }
 
-  /** Nothing came and nothing went for long. It is let be while it is this side that is not ready: copying a large object takes its time. */
-  #quiet(socket: Socket): void {
-    const answering = this.#answering.get(socket);
-    // Without anything that moves nobody would begin the time anew.
-    if (answering !== undefined && isAtWork(answering, socket)) socket.setTimeout(this.#stallMs);
-    else socket.destroy();
-  }
-
-  get #stallMs(): number {
-    return (this.#options.times ?? TIMES).stallMs;
-  }
-
   /** What is no HTTP that Node reads: a field too long, a length that is none. */
-  #unread(error: Error, socket: Duplex): void {
+  #unread(
+    error: Error,
+    { socket, begun }: { readonly socket: Duplex; readonly begun: ServerResponse | undefined },
+  ): void {
     // What is behind an answer that has begun would be taken for a piece of it.
-    const begun = this.#answering.get(socket);
     const isAnswering = begun?.headersSent === true && !begun.writableFinished;
     if (!socket.writable || isAnswering || isGone(error)) {
       socket.destroy();
@@ -332,13 +323,6 @@ function errorAnswer(
     headers,
     body: errorBody(error, { resource: where.resource, requestId: where.id }),
   };
-}
-
-/** All that was said has gone, and what came of the body has yet to be read here, or is all of it. */
-function isAtWork(answering: ServerResponse, socket: Socket): boolean {
-  const { req } = answering;
-  const isHeard = socket.writableLength === 0 && answering.writableLength === 0;
-  return !answering.writableFinished && isHeard && (req.complete || req.readableLength > 0);
 }
 
 /** The client went away. */

@@ -5,6 +5,7 @@ import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { FileStore } from '../files/files.ts';
 import { type Answer, writeAnswer } from '../http/answer.ts';
+import { QuietClients } from '../http/quiet-clients.ts';
 import { get, makeCollection, put } from './content.ts';
 import { type Caller, checkMay, type DavCall } from './dav-call.ts';
 import { DavError, davErrorOf } from './dav-error.ts';
@@ -19,6 +20,8 @@ export interface WebDavFaceOptions {
   readonly log: Logger;
   /** Who has this name and password; undefined when nobody has. */
   readonly whoIs: (user: string, password: string) => Promise<Caller | undefined>;
+  /** A client that sends nothing of a body, or takes nothing of an answer, for so long is cut. */
+  readonly stallMs?: number;
 }
 
 interface Method {
@@ -48,6 +51,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
 };
 const KEEP_ALIVE_MS = 65_000;
 const HEAD_TIMEOUT_MS = 30_000;
+const STALL_MS = 120_000;
 
 export class WebDavFace {
   readonly #options: WebDavFaceOptions;
@@ -63,8 +67,12 @@ export class WebDavFace {
       headersTimeout: HEAD_TIMEOUT_MS,
       requestTimeout: 0,
     });
-    server.on('request', (request, response) => void this.#serve(request, response));
-    server.on('checkContinue', (request, response) => void this.#serve(request, response));
+    const clients = new QuietClients(server, this.#options.stallMs ?? STALL_MS);
+    for (const event of ['request', 'checkContinue'])
+      server.on(event, (request: IncomingMessage, response: ServerResponse) => {
+        clients.began(response);
+        void this.#serve(request, response);
+      });
     return server;
   }
 

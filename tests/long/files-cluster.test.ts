@@ -72,6 +72,30 @@ test('files keep two copies when machines come and go', async (t) => {
     }
   });
 
+  await step(t, 'its file process says nothing: another node shows the website', async () => {
+    const b = cluster.node('b');
+    await put(a, 'silent.html', Buffer.from('<h1>Silent'));
+    const [stopped] = b.processes().filter(({ command }) => /files-main/.test(command));
+    assert.ok(stopped !== undefined);
+    const { address, ports } = b;
+    const shown = async (path: string): Promise<readonly [number, string]> => {
+      const { status, body } = await ask({
+        address,
+        port: ports.http,
+        host: 'www.example.org',
+        path,
+      });
+      return [status, body];
+    };
+    process.kill(stopped.pid, 'SIGSTOP');
+    // Once by who waits there already, once by who comes after.
+    for (const path of ['/silent.html', '/silent.html?again'])
+      assert.deepEqual(await shown(path), [200, '<h1>Silent']);
+    assert.ok(b.processes().some(({ pid }) => pid === stopped.pid));
+    process.kill(stopped.pid, 'SIGCONT');
+    assert.deepEqual(await shown('/silent.html'), [200, '<h1>Silent']);
+  });
+
   await step(t, 'its file process is away: another node shows the website', async () => {
     const b = cluster.node('b');
     await put(a, 'away.html', Buffer.from('<h1>Away'));
