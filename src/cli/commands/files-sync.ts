@@ -104,7 +104,7 @@ async function remoteFiles(
     // A key may hold anything: what is no plain path has no place in a folder.
     const isPlain = path !== '' && path.split('/').every((part) => !['', '.', '..'].includes(part));
     if (isPlain) found.set(path, one);
-    else leftOut.push(one.key);
+    else if (!path.endsWith('/') && path !== '') leftOut.push(one.key);
   }
   return found;
 }

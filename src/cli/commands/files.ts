@@ -346,6 +346,8 @@ async function getFolder(
     for (const one of page.objects) {
       const path = resolve(to, one.key.slice(key.length));
       // A key may hold anything: nothing is written outside of the folder.
+      // WebDAV and others keep folders so.
+      if (one.key.endsWith('/') && one.size === 0) continue;
       if (!path.startsWith(`${to}/`) || one.key.endsWith('/')) leftOut.push(one.key);
       else if (await getUnlessTaken(context, { bucket, key: one.key }, { path, leftOut }))
         got.push(path);
