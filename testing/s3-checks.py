@@ -1128,6 +1128,42 @@ def documents_with_more_in_them():
 
 
 @check
+def settings_with_more_in_them():
+    name = bucket(ObjectLockEnabledForBucket=True)
+    version = main.put_object(Bucket=name, Key='k', Body=b'x')['VersionId']
+    documents = [
+        ('?versioning', '<VersioningConfiguration{0}><Status>Enabled</Status>{1}</VersioningConfiguration>'),
+        ('?cors', '<CORSConfiguration{0}><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*</AllowedOrigin>{1}</CORSRule></CORSConfiguration>'),
+        ('?cors', '<CORSConfiguration{0}><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*</AllowedOrigin></CORSRule>{1}</CORSConfiguration>'),
+        ('?requestPayment', '<RequestPaymentConfiguration{0}><Payer>BucketOwner</Payer>{1}</RequestPaymentConfiguration>'),
+        ('?ownershipControls', '<OwnershipControls{0}><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership>{1}</Rule></OwnershipControls>'),
+        ('?encryption', '<ServerSideEncryptionConfiguration{0}><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm>{1}'
+                        '</ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>'),
+        ('?object-lock', '<ObjectLockConfiguration{0}><ObjectLockEnabled>Enabled</ObjectLockEnabled>{1}</ObjectLockConfiguration>'),
+        ('?website', '<WebsiteConfiguration{0}><IndexDocument><Suffix>i</Suffix></IndexDocument>{1}</WebsiteConfiguration>'),
+        ('?website', '<WebsiteConfiguration{0}><IndexDocument><Suffix>i</Suffix></IndexDocument><RoutingRules><RoutingRule><Redirect><HostName>a</HostName>{1}'
+                     '</Redirect></RoutingRule></RoutingRules></WebsiteConfiguration>'),
+        ('/k?legal-hold', '<LegalHold{0}><Status>OFF</Status>{1}</LegalHold>'),
+        ('/k?tagging', '<Tagging{0}><TagSet>{1}</TagSet></Tagging>'),
+    ]
+    def answer(path, document):
+        return signed('PUT', f'/{name}{path}', {'Content-MD5': base64.b64encode(hashlib.md5(document.encode()).digest()).decode()}, document.encode())
+    for path, document in documents:
+        for namespace in ['', ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"', ' xmlns="http://doc.s3.amazonaws.com/2006-03-01"']:
+            status, text = answer(path, document.format(namespace, ''))
+            assert status == 200, (path, namespace, text)
+        for namespace, more in [('', '<Foo/>'), (' xmlns="http://elsewhere/"', ''), ('', '<a:ID xmlns:a="http://elsewhere/">x</a:ID>')]:
+            status, text = answer(path, document.format(namespace, more))
+            assert (status, b'<Code>MalformedXML<' in text) == (400, True), (path, namespace, more, text)
+    for method in ['GET', 'DELETE']:
+        status, text = signed(method, f'/{name}/k?versionId=nope')
+        assert (status, b'Invalid version id specified' in text) == (400, True), (method, text)
+        refused('InvalidArgument', 400, main.copy_object, Bucket=name, Key='c', CopySource=f'{name}/k?versionId=nope')
+    assert signed('DELETE', f'/{name}/k?versionId={version[::-1]}')[0] == 204
+    assert main.get_object(Bucket=name, Key='k')['Body'].read() == b'x'
+
+
+@check
 def requester_pays():
     name = bucket()
     put(name, 'k')

@@ -3,7 +3,14 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { diskError, ensureFolder, requireSpace, sweepTemporary, writeFileAtomic } from './disk.ts';
+import {
+  diskError,
+  ensureFolder,
+  ensureFolderSync,
+  requireSpace,
+  sweepTemporary,
+  writeFileAtomic,
+} from './disk.ts';
 import { isMolnError } from './errors.ts';
 
 async function withFolder(work: (folder: string) => Promise<void>): Promise<void> {
@@ -33,6 +40,21 @@ test('what a crash left behind is swept, other files are not', async () => {
     await writeFile(join(folder, 'a.tmp-notours'), '');
     await sweepTemporary(folder);
     assert.deepEqual(await readdir(folder), ['a.tmp-notours']);
+  });
+});
+
+test('a folder that cannot be made is a sentence, also below what takes no folders', async () => {
+  await withFolder(async (folder) => {
+    await ensureFolder(join(folder, 'a', 'b', 'c'));
+    await ensureFolder(join(folder, 'a', 'b', 'c'));
+    ensureFolderSync(join(folder, 'a', 'd', 'e'));
+    assert.deepEqual(await readdir(join(folder, 'a')), ['b', 'd']);
+    await writeFile(join(folder, 'file'), '');
+    const isSaid = (error: unknown) => isMolnError(error, 'DISK_NOT_A_FOLDER');
+    for (const bad of [join(folder, 'file'), join(folder, 'file', 'x'), '/proc/none/x']) {
+      await assert.rejects(ensureFolder(bad), isSaid);
+      assert.throws(() => ensureFolderSync(bad), isSaid);
+    }
   });
 });
 

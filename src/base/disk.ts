@@ -12,6 +12,7 @@ import {
   renameSync,
   rmSync,
   statfsSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
@@ -95,20 +96,51 @@ export async function renameDurable(from: string, to: string): Promise<void> {
 
 export async function ensureFolder(path: string, mode = 0o700): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode });
+    await makeFolder(path, mode);
   } catch (error) {
-    throw diskError(error, path);
+    throw folderError(error, path);
+  }
+}
+
+/** Not by `recursive`: below a folder that takes none, as /proc, Node then tries for ever. */
+async function makeFolder(path: string, mode: number, hasParent = false): Promise<void> {
+  try {
+    await mkdir(path, { mode });
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' && !hasParent && dirname(path) !== path) {
+      await makeFolder(dirname(path), mode);
+      await makeFolder(path, mode, true);
+    } else if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
   }
 }
 
 /** Creates the folder if needed and sets its mode even when it existed. */
 export function ensureFolderSync(path: string, mode = 0o700): void {
   try {
-    mkdirSync(path, { recursive: true, mode });
+    makeFolderSync(path, mode);
     chmodSync(path, mode);
   } catch (error) {
-    throw diskError(error, path);
+    throw folderError(error, path);
   }
+}
+
+function makeFolderSync(path: string, mode: number, hasParent = false): void {
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' && !hasParent && dirname(path) !== path) {
+      makeFolderSync(dirname(path), mode);
+      makeFolderSync(path, mode, true);
+    } else if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
+  }
+}
+
+function folderError(error: unknown, path: string): unknown {
+  if (systemCode(error) !== 'ENOENT') return diskError(error, path);
+  return new MolnError('DISK_NOT_A_FOLDER', `Folder "${path}" cannot be made there`, {
+    hint: 'Choose a folder on a disk',
+    cause: error,
+  });
 }
 
 /** Removes a file or tree; absent is fine. */

@@ -13,6 +13,8 @@ export interface Bucket {
   readonly quotaBytes: number | null;
   readonly bytes: number;
   readonly objects: number;
+  /** Copies that no storage is there for now; only where one bucket was asked for or changed. */
+  readonly policyLacks?: readonly string[];
   readonly settings: {
     readonly website?: { readonly index?: string; readonly error?: string };
     readonly policy?: string;

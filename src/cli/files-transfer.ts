@@ -1,12 +1,12 @@
 /** Files on their way between here and a bucket: whole ones at once, large ones in parts, so that what breaks off goes on where it was. */
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { access, constants, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { temporaryName } from '../base/disk.ts';
-import { isMolnError } from '../base/errors.ts';
+import { isMolnError, messageOf, MolnError, systemCode } from '../base/errors.ts';
 import { formatBytes } from '../base/units.ts';
 import { mediaTypeOf } from '../http/media-type.ts';
 import type { Context } from './command.ts';
@@ -43,9 +43,7 @@ export async function putFile(context: Context, path: string, to: FilePlace): Pr
       stream: Readable.from(context.io.stdin),
     });
   const from = resolve(context.io.cwd, path);
-  const { size } = await stat(from).catch((error: unknown) => {
-    throw usageError(`"${path}" cannot be read`, error instanceof Error ? error.message : '');
-  });
+  const { size } = await readable(path, from);
   using meter = new Meter(context, `${bucket}/${key}`, size);
   if (size >= PARTS_FROM_BYTES) return await putInParts(context, from, { to, size, meter });
   return await again(context, () => {
@@ -53,6 +51,18 @@ export async function putFile(context: Context, path: string, to: FilePlace): Pr
     const stream = meter.pass(createReadStream(from));
     return files.put(bucket, key, { type: mediaTypeOf(key), stream, length: size });
   });
+}
+
+/** Throws `CLI_USAGE` when it is no file, or not to be read by whoever asks. */
+export async function readable(path: string, from: string): Promise<{ readonly size: number }> {
+  try {
+    await access(from, constants.R_OK);
+    const found = await stat(from);
+    if (!found.isDirectory()) return found;
+  } catch (error) {
+    throw usageError(`"${path}" cannot be read`, messageOf(error));
+  }
+  throw usageError(`"${path}" is a folder`, 'Give --recursive (-r) to put all that is in it');
 }
 
 /** What an upload of this file that broke off has already, is not sent again. */
@@ -123,20 +133,30 @@ async function every<T>(list: readonly T[], holds: (one: T) => Promise<boolean>)
   return true;
 }
 
-/** Under its name when all of it is there. */
+/** Under its name when all of it is there. Throws `CLI_PATH_TAKEN` where a folder, or a file in place of one, has that name. */
 export async function getFile(context: Context, from: FilePlace, path: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
   const temporary = temporaryName(path);
   try {
+    await mkdir(dirname(path), { recursive: true });
     const body = await context.client().files().get(from.bucket, from.key);
     const size = Number(body.headers['content-length'] ?? 0);
     using meter = new Meter(context, `${from.bucket}/${from.key}`, size);
     await pipeline(meter.pass(body), createWriteStream(temporary, { flags: 'wx' }));
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw TAKEN.has(systemCode(error) ?? '') ? pathTaken(path, error) : error;
   }
+}
+
+/** Names that a bucket can have and a folder cannot, such as `a` beside `a/b`. */
+const TAKEN: ReadonlySet<string> = new Set(['EEXIST', 'EISDIR', 'ENOTDIR']);
+
+function pathTaken(path: string, cause: unknown): MolnError {
+  return new MolnError('CLI_PATH_TAKEN', `"${path}" cannot be a file here: a name is in the way`, {
+    hint: 'A bucket can have both "a" and "a/b", a folder cannot: get one of them elsewhere',
+    cause,
+  });
 }
 
 /** Whether the file here has the bytes that an object's tag tells of. A tag of parts of an unknown size is that of other bytes. */

@@ -217,10 +217,18 @@ function upload(body: Readable, request: ClientRequest): void {
     impatience[Symbol.dispose]();
     body.destroy();
   });
-  body.once('error', (error) => {
+  body.once('error', (cause) => {
+    const error = cause instanceof MolnError ? cause : brokenOff(cause);
     // Whoever reads the answer shall hear the reason, not that the connection broke.
     answer?.destroy(error);
     request.destroy(error);
+  });
+}
+
+function brokenOff(cause: Error): MolnError {
+  return new MolnError('CLI_UNREADABLE', `What is sent broke off: ${messageOf(cause)}`, {
+    hint: 'Look at the file, and send it again',
+    cause,
   });
 }
 

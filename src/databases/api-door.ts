@@ -75,6 +75,11 @@ export class ApiDoor implements Disposable {
         headers: onwardHeaders(request, origin),
       });
       response.once('close', () => onward.destroy());
+      let isUnasked = request.headers.expect !== undefined;
+      onward.on('continue', () => {
+        isUnasked = false;
+        response.writeContinue();
+      });
       let whole = (): boolean => false;
       onward.on('error', (error) => {
         if (!whole()) unavailable(response, error, this.#words);
@@ -82,7 +87,9 @@ export class ApiDoor implements Disposable {
       onward.on('response', (answer) => {
         whole = () => answer.complete;
         answer.on('error', () => response.destroy());
-        response.writeHead(answer.statusCode ?? 502, answerHeaders(answer));
+        // A body that nobody asked for may come or not: nothing can follow it on this connection.
+        const ends = isUnasked ? { connection: 'close' } : {};
+        response.writeHead(answer.statusCode ?? 502, { ...answerHeaders(answer), ...ends });
         answer.pipe(response);
       });
       request.pipe(onward);
@@ -150,7 +157,7 @@ function unlessCut(done: WriteDone): WriteDone {
 function onwardHeaders(request: IncomingMessage, { isLocal }: Origin): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = {};
   for (const [name, value] of Object.entries(request.headers)) {
-    if (!HOP_BY_HOP.has(name) && name !== LOCAL_HEADER && name !== 'expect') headers[name] = value;
+    if (!HOP_BY_HOP.has(name) && name !== LOCAL_HEADER) headers[name] = value;
   }
   if (isLocal) headers[LOCAL_HEADER] = '1';
   return headers;

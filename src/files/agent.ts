@@ -147,7 +147,6 @@ export class Files implements AsyncDisposable {
       sendError(request, response, error);
       return;
     }
-    if (request.headers.expect !== undefined) response.writeContinue();
     await this.#door.serve(request, response, origin);
   }
 

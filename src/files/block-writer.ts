@@ -67,10 +67,8 @@ export class BlockWriter {
     const { policy } = options.wish;
     const places = this.#candidates();
     const chosen = choose(policy, { cid: this.#wish.cid, places, have: [] });
-    if (chosen.length === 0) throw nothingFree(places);
-    if (policy.isMust && chosen.length < policy.slots.length) {
-      throw policyUnmet(policy.text, `no place for ${judge(policy, chosen).missing.join(', ')}`);
-    }
+    const isUnmet = chosen.length === 0 || (policy.isMust && chosen.length < policy.slots.length);
+    if (isUnmet) throw refusal(policy, chosen, options.places.all());
     this.#min = Math.min(policy.min, chosen.length);
     for (const place of chosen) this.#begin(place);
   }
@@ -167,9 +165,15 @@ export class BlockWriter {
   }
 }
 
-function nothingFree(places: readonly Place[]): Error {
-  if (places.some(isHere)) return storageFull();
-  return places.length === 0
-    ? storageFull()
-    : noStorage(places.map(({ name, state }) => `${name} is ${state}`).join(', '));
+/** Why nothing is written: the policy names what there is not, or there is no room. */
+function refusal(policy: Policy, chosen: readonly Place[], all: readonly Place[]): Error {
+  const here = all.filter(isHere);
+  if (here.length === 0 && all.length > 0)
+    return noStorage(all.map(({ name, state }) => `${name} is ${state}`).join(', '));
+  const { filled, missing } = judge(policy, here);
+  const isNowhere = here.length > 0 && filled.every((place) => place === undefined);
+  if (isNowhere || (policy.isMust && missing.length > 0))
+    return policyUnmet(policy, missing, 'no storage is there for');
+  if (chosen.length === 0) return storageFull();
+  return policyUnmet(policy, judge(policy, chosen).missing, 'there is no room for');
 }

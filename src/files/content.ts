@@ -9,10 +9,11 @@ import type { CatalogueLink, Row, Value } from './catalogue-link.ts';
 import type { Insert } from './changes.ts';
 import { CopyReader } from './copy-reader.ts';
 import { coderOf } from './encryption.ts';
-import { sizeWrong, unreadable } from './errors.ts';
+import { sizeWrong, storageFull, unreadable } from './errors.ts';
 import { CHUNK_BYTES, INLINE_BYTES_MAX } from './limits.ts';
 import type { Range, Received } from './model.ts';
 import type { Lookups } from './lookups.ts';
+import { isHere, mayFit } from './placement.ts';
 import type { Policy } from './policy.ts';
 import { number, text } from './rows.ts';
 import { type CodedBlock, readShares } from './share-reader.ts';
@@ -141,6 +142,11 @@ export class Contents {
 
   /** Nothing of it counts before its rows are in the catalogue; what fails on the way is collected as garbage. */
   async write(body: AsyncIterable<Uint8Array>, wish: WriteWish): Promise<StoredContent> {
+    const { policy, size = 0 } = wish;
+    const places = this.#options.places.all();
+    // Before a byte is asked for. Where no place is here at all, the first block says why.
+    if (size > INLINE_BYTES_MAX && places.some(isHere) && !mayFit(policy, places, size))
+      throw storageFull();
     const writer = new ContentWriter(this.#options, wish);
     try {
       for await (const piece of body) await writer.push(piece);

@@ -1,4 +1,5 @@
 /** Objects that are made of what is there: copies that share their bytes, and what grows at its end. */
+import { createHash } from 'node:crypto';
 import {
   type Contents,
   contentInserts,
@@ -127,7 +128,8 @@ export class DerivedObjects {
     });
     const grown = content.size - (offset - keptBytes);
     options.accept?.({ size: grown, md5: content.md5, sha256: content.sha256 });
-    const etag = etagOf(content.md5, dataKey);
+    const last = etagOf(content.md5, dataKey);
+    const etag = kept.length === 0 ? last : appendedTag(current.etag, keptBytes, last);
     const fresh = this.#appended(bucket, { state, current, kept, content, grown, etag });
     return await objects.enter(bucket, key, { fresh, conditions });
   }
@@ -191,7 +193,8 @@ export class DerivedObjects {
       return { fid, data, size, etag, info, session, inserts: contentInserts(content) };
     }
     const alias = segmentsFid();
-    const segments = [...kept, { part: 1, source: content.fid, start: 0, length: content.size }];
+    const grownBy = { source: content.fid, start: 0, length: content.size };
+    const segments = [...kept, grownBy].map((one) => ({ ...one, part: 1 }));
     const rows = segmentRows(bucket, alias, {
       segments,
       size,
@@ -209,6 +212,11 @@ export class DerivedObjects {
       inserts: [...contentInserts(content), ...rows.inserts],
     };
   }
+}
+
+/** Of what came before and of what is new: as that of an upload of one part it is not taken for the MD5 of the bytes, which nobody has read. */
+function appendedTag(before: string, keptBytes: number, last: string): string {
+  return `${createHash('md5').update(`${before} ${keptBytes} ${last}`).digest('hex')}-1`;
 }
 
 async function* joined(

@@ -162,10 +162,15 @@ export function policyInvalid(text: string, why: string): MolnError {
   );
 }
 
-export function policyUnmet(text: string, why: string): MolnError {
+/** `missing`: the copies that have no place, as the policy says them. */
+export function policyUnmet(
+  { text, slots }: { readonly text: string; readonly slots: readonly unknown[] },
+  missing: readonly string[],
+  why: string,
+): MolnError {
   return new MolnError(
     'FILES_POLICY_UNMET',
-    `The policy "${text}" demands more than there is: ${why}`,
+    `The policy "${text}" demands more than there is: ${why} ${missing.length} of ${slots.length} copies (${missing.join(', ')})`,
     {
       hint: 'Add storage with "moln storage add", or change it with "moln files policy"',
       retryable: true,

@@ -20,6 +20,8 @@ import { START_AGAIN_MS } from './limits.ts';
 import { NativeHttp } from './native-http.ts';
 import { PeerBlobs } from './peer-blobs.ts';
 import { PlaceTable } from './place-table.ts';
+import { isHere, judge } from './placement.ts';
+import { parsePolicy } from './policy.ts';
 import { Recovery } from './recovery.ts';
 import { encryptionKey, printRecoveryKey } from './recovery-key.ts';
 import { createCatalogue } from './schema.ts';
@@ -208,6 +210,7 @@ export class FilesHost implements AsyncDisposable {
       store,
       why: (bucket, key) =>
         whyObject({ link, store, contents, places, nameOf, clock }, bucket, key),
+      lacks: (policy) => judge(parsePolicy(policy), places.all().filter(isHere)).missing,
     });
     places.onChange = () => repair.wake();
     const checkpoints = new Checkpoints({ link, contents, places, sessions, clock, log });

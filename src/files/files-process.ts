@@ -68,7 +68,7 @@ class ProcessDoor implements Disposable {
     const answer = (request: IncomingMessage, response: ServerResponse): Promise<void> =>
       request.url?.startsWith('/control/') === true
         ? this.#control(request, response)
-        : this.#host.answer(request, response);
+        : this.#host.answer(continuedWhenRead(request, response), response);
     await listenUnix(this.#server(answer), socket);
     await listenUnix(
       this.#server((request, response) => this.#host.answerPeer(request, response)),
@@ -124,6 +124,17 @@ class ProcessDoor implements Disposable {
         return sendJson(response, 200, { pid: process.pid });
     }
   }
+}
+
+/** What is refused before anybody reads it is not sent (RFC 9110 §10.1.1). */
+function continuedWhenRead(request: IncomingMessage, response: ServerResponse): IncomingMessage {
+  if (request.headers.expect === undefined) return request;
+  const begin = (event: string | symbol): void => {
+    if (event !== 'readable' && event !== 'data') return;
+    request.off('newListener', begin);
+    if (!response.headersSent) response.writeContinue();
+  };
+  return request.on('newListener', begin);
 }
 
 function openLogger(path: string): Logger {

@@ -16,6 +16,8 @@ import type { Why } from './why.ts';
 export interface NativeOptions {
   readonly store: Store;
   readonly why: (bucket: string, key: string, version?: string) => Promise<Why>;
+  /** Copies of a policy that no storage is there for now. */
+  readonly lacks: (policy: string) => readonly string[];
 }
 
 const META = 'x-moln-meta-';
@@ -32,10 +34,12 @@ const LIST_DEFAULT = 1000;
 export class NativeHttp {
   readonly #store: Store;
   readonly #why: NativeOptions['why'];
+  readonly #lacks: NativeOptions['lacks'];
 
   constructor(options: NativeOptions) {
     this.#store = options.store;
     this.#why = options.why;
+    this.#lacks = options.lacks;
   }
 
   async answer(asked: Asked): Promise<void> {
@@ -77,7 +81,7 @@ export class NativeHttp {
         const settings =
           website === undefined ? {} : { settings: await this.#websiteOf(bucket, website) };
         const changed = await this.#store.changeBucket(bucket, { ...change, ...settings });
-        return sendJson(response, 200, changed);
+        return sendJson(response, 200, this.#withLacks(changed));
       }
       case 'DELETE':
         await this.#store.deleteBucket(bucket);
@@ -105,7 +109,16 @@ export class NativeHttp {
       versions: query.has('versions'),
       limit: Math.min(limit, LIST_PAGE_MAX),
     });
-    sendJson(response, 200, { bucket: info, ...page, objects: page.objects.map(shown) });
+    sendJson(response, 200, {
+      bucket: this.#withLacks(info),
+      ...page,
+      objects: page.objects.map(shown),
+    });
+  }
+
+  /** With the copies of its policy that no storage is there for now. */
+  #withLacks(info: BucketInfo): BucketInfo & { readonly policyLacks: readonly string[] } {
+    return { ...info, policyLacks: this.#lacks(info.policy) };
   }
 
   async #get(asked: Asked): Promise<void> {

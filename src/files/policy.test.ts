@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isMolnError } from '../base/errors.ts';
-import { asItCanBe, choose, judge, type Place, ranked } from './placement.ts';
+import { asItCanBe, choose, judge, mayFit, type Place, ranked } from './placement.ts';
 import { codeText, parsePolicy, slotText } from './policy.ts';
 
 const GIB: number = 1024 ** 3;
@@ -173,4 +173,19 @@ test('blocks spread by the room that there is, and stay where they are when a pl
   assert.ok(Math.abs(share('b/1') - 0.5) < 0.03, `b has ${share('b/1')}`);
   assert.ok(Math.abs(share('a/1') - 0.25) < 0.03, `a has ${share('a/1')}`);
   assert.ok(Math.abs(moved / blocks - 0.2) < 0.03, `${moved} would go to the new one`);
+});
+
+test('what cannot have room is known before it comes', () => {
+  const rows: readonly (readonly [string, readonly Place[], boolean])[] = [
+    ['2 copies', [place('a', 10), place('b', 5)], true],
+    ['2 copies', [place('a', 9), place('b', 0)], false],
+    ['2 copies', [place('a', 6), place('b', 4)], true],
+    ['2 copies', [place('a', 6), place('b=full', 9)], false],
+    ['2 copies; must', [place('a', 10), place('b', 9)], false],
+    ['2 copies; must', [place('a', 10), place('b', 10)], true],
+    // That there is one place only is said by the policy's own refusal.
+    ['2 copies; must', [place('a', 10)], true],
+  ];
+  for (const [policy, places, fits] of rows)
+    assert.equal(mayFit(parsePolicy(policy), places, 10), fits, `${policy} ${places.length}`);
 });

@@ -141,6 +141,21 @@ test('the file store of one machine', async (t) => {
     assert.equal(text, `one two ${'x'.repeat(100_000)}four${'y'.repeat(70_000)}`);
   });
 
+  await t.test('what was appended to has a tag of all of it, which is no MD5', async () => {
+    const tags: string[] = [];
+    for (const letter of ['a', 'b']) {
+      await store.put('photos', 'grown', pieces(letter.repeat(100_000)), {});
+      for (const more of ['', 'x', 'y']) {
+        const length = (await store.head('photos', 'grown'))?.size ?? 0;
+        tags.push((await store.append('photos', 'grown', length, pieces(more))).etag);
+      }
+    }
+    assert.equal(new Set(tags).size, tags.length, tags.join());
+    assert.ok(tags.every((tag) => /^[0-9a-f]{32}-1$/.test(tag)));
+    assert.deepEqual((await store.head('photos', 'grown'))?.partSizes, [100_002]);
+    await store.delete('photos', 'grown');
+  });
+
   await t.test('versions', async () => {
     await store.createBucket('kept', { owner: 'ann' });
     await store.put('kept', 'k', pieces('0'), {});

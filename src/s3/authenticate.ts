@@ -2,6 +2,7 @@
  * Who sends a request: signature version 4 or 2, in the head or in the address, or nobody. Says also how the body is vouched for.
  */
 import { sameSecret } from '../base/ids.ts';
+import { isoTime } from '../base/time.ts';
 import type { AccessKey } from '../files/files.ts';
 import { parseHttpDate } from '../http/http-date.ts';
 import type { ChunkSigner } from './chunked-body.ts';
@@ -251,7 +252,14 @@ function verifyV4(request: SignedRequest, claim: Claim): ChunkSigner {
 }
 
 function checkSkew(timeMs: number, nowMs: number): void {
-  if (Math.abs(timeMs - nowMs) > SKEW_MS) throw new S3Error('RequestTimeTooSkewed');
+  if (Math.abs(timeMs - nowMs) <= SKEW_MS) return;
+  throw new S3Error('RequestTimeTooSkewed', undefined, {
+    details: {
+      RequestTime: isoTime(timeMs),
+      ServerTime: isoTime(nowMs),
+      MaxAllowedSkewMilliseconds: SKEW_MS,
+    },
+  });
 }
 
 /** Any region is good; the day must be that of the request, and the service S3. */

@@ -16,7 +16,7 @@ import {
 } from './call.ts';
 import { parseCors, printCors, type CorsRule } from './cors.ts';
 import {
-  childrenNamed,
+  childNamed,
   holdsOnly,
   malformed,
   oneOf,
@@ -180,8 +180,11 @@ export const ownershipControls: SettingHandlers = handlers<Ownership>({
   action: 'BucketOwnershipControls',
   missing: 'OwnershipControlsNotFoundError',
   parse(bytes, bucket) {
-    const [rule, ...more] = childrenNamed(readRoot(bytes, 'OwnershipControls'), 'Rule');
-    if (rule === undefined || more.length > 0) throw malformed();
+    const root = readRoot(bytes, 'OwnershipControls');
+    holdsOnly(root, ['Rule']);
+    const rule = childNamed(root, 'Rule');
+    if (rule === undefined) throw malformed();
+    holdsOnly(rule, ['ObjectOwnership']);
     const value = oneOf(textIn(rule, 'ObjectOwnership'), ...OWNERSHIPS);
     checkLists(value, bucketAcl(bucket));
     return value;
@@ -226,6 +229,7 @@ export const requestPayment: SettingHandlers = {
   async put(call) {
     authorise(call, await call.bucket(), { action: 's3:PutBucketRequestPayment' });
     const root = readRoot(await call.document(), 'RequestPaymentConfiguration');
+    holdsOnly(root, ['Payer']);
     const who = oneOf(textIn(root, 'Payer'), 'BucketOwner', 'Requester');
     await call.store.changeBucket(call.bucketName, { settings: { requestPayment: who } });
     return EMPTY;

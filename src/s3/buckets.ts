@@ -5,7 +5,7 @@ import { authorise, checkLists, type Ownership } from './access.ts';
 import { isBucketName } from './bucket-names.ts';
 import { type Answer, type Call, NO_CONTENT, xmlAnswer } from './call.ts';
 import type { BucketInfo } from '../files/files.ts';
-import { childNamed, readRoot, S3_NAMESPACE, textIn } from './document.ts';
+import { childNamed, holdsOnly, readRoot, S3_NAMESPACE, textIn } from './document.ts';
 import { invalidArgument, S3Error } from './errors.ts';
 import { BUCKET_TAGS_MAX, type Tags, tagsIn } from './tagging.ts';
 import { element, escapeText, XML_HEAD } from '../xml/xml.ts';
@@ -81,6 +81,7 @@ function parseCreation(document: Buffer): {
   readonly tags: Tags | undefined;
 } {
   const root = readRoot(document, 'CreateBucketConfiguration');
+  holdsOnly(root, ['LocationConstraint', 'Location', 'Bucket', 'Tags']);
   const region = textIn(root, 'LocationConstraint');
   if (region !== undefined && !REGION.test(region)) {
     throw new S3Error('InvalidLocationConstraint', undefined, {
@@ -140,6 +141,7 @@ export async function putVersioning(call: Call): Promise<Answer> {
   const bucket = await call.bucket();
   authorise(call, bucket, { action: 's3:PutBucketVersioning' });
   const root = readRoot(await call.document(), 'VersioningConfiguration');
+  holdsOnly(root, ['Status', 'MfaDelete']);
   const status = textIn(root, 'Status')?.trim();
   if (textIn(root, 'MfaDelete')?.trim() === 'Enabled') {
     throw new S3Error('NotImplemented', 'MFA delete is not implemented');

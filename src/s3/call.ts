@@ -31,6 +31,16 @@ export interface CallParts {
   readonly isSecure: boolean;
 }
 
+/** No id of ours, nor of AWS, is shorter. */
+const VERSION_ID = /^(?:null|[\x21-\x7e]{16,1024})$/;
+
+/** Throws InvalidArgument for what is the id of no version anywhere; `name` is that of the argument. */
+export function checkVersion(version: string, name: string): void {
+  if (version === '') throw invalidArgument('Version id cannot be the empty string', name, '');
+  if (!VERSION_ID.test(version))
+    throw invalidArgument('Invalid version id specified', name, version);
+}
+
 /** Its parts are its fields. */
 const WithParts = class {
   constructor(parts: CallParts) {
@@ -107,12 +117,7 @@ export class Call extends WithParts {
   /** Of the address; one that none can have is refused: answers name it in a field. */
   get version(): string | undefined {
     const version = this.query.get('versionId');
-    if (version === '') {
-      throw invalidArgument('Version id cannot be the empty string', 'versionId', '');
-    }
-    if (version !== undefined && !/^[\x21-\x7e]+$/.test(version)) {
-      throw invalidArgument('Invalid version id specified', 'versionId', version);
-    }
+    if (version !== undefined) checkVersion(version, 'versionId');
     return version;
   }
 

@@ -2,6 +2,7 @@
 import { element, XML_HEAD } from '../xml/xml.ts';
 import {
   childrenNamed,
+  holdsOnly,
   malformed,
   readRoot,
   S3_NAMESPACE,
@@ -20,11 +21,15 @@ export interface CorsRule {
   readonly maxAgeSeconds?: number | undefined;
 }
 
+const LISTS = ['AllowedOrigin', 'AllowedMethod', 'AllowedHeader', 'ExposeHeader'];
 const RULES_MAX = 100;
 const METHODS: ReadonlySet<string> = new Set(['GET', 'PUT', 'POST', 'DELETE', 'HEAD']);
 
 export function parseCors(bytes: Uint8Array): readonly CorsRule[] {
-  const rules = childrenNamed(readRoot(bytes, 'CORSConfiguration'), 'CORSRule').map((rule) => {
+  const root = readRoot(bytes, 'CORSConfiguration');
+  holdsOnly(root, [], ['CORSRule']);
+  const rules = childrenNamed(root, 'CORSRule').map((rule) => {
+    holdsOnly(rule, ['ID', 'MaxAgeSeconds'], LISTS);
     const all = (name: string): readonly string[] => childrenNamed(rule, name).map(textOf);
     const one: CorsRule = {
       id: textIn(rule, 'ID'),

@@ -23,12 +23,19 @@ export function readRoot(bytes: Uint8Array, name: string): XmlElement {
   try {
     // How long it may be was judged while it was read.
     const root = parseXml(bytes, { bytesMax: bytes.length, depthMax: 16 });
-    if (root.name !== name) throw malformed();
+    if (root.name !== name || !isOurs(root)) throw malformed();
     return root;
   } catch (error) {
     if (error instanceof XmlError) throw malformed(error);
     throw error;
   }
+}
+
+/** As AWS's own examples write it, with and without `doc.`, or none; and so all that is in it. */
+const NAMESPACE = /^(?:https?:\/\/(?:doc\.)?s3\.amazonaws\.com\/.*)?$/;
+
+function isOurs(one: XmlElement): boolean {
+  return NAMESPACE.test(one.namespace) && elements(one).every(isOurs);
 }
 
 export function malformed(cause?: unknown): S3Error {

@@ -14,11 +14,11 @@ import { element, XML_HEAD } from '../xml/xml.ts';
 import { type Call, setting } from './call.ts';
 import {
   childNamed,
-  childrenNamed,
   elements,
   malformed,
   neededText,
   oneOf,
+  holdsOnly,
   readRoot,
   S3_NAMESPACE,
   textIn,
@@ -35,6 +35,8 @@ export const BUCKET_KEY_FIELD: string = `${FIELD}-bucket-key-enabled`;
 const CONTEXT_FIELD = `${FIELD}-context`;
 const CLIENT_FIELD = `${FIELD}-customer`;
 const SOURCE_FIELD = 'x-amz-copy-source-server-side-encryption-customer';
+const USUAL = 'ApplyServerSideEncryptionByDefault';
+const BLOCKED = 'BlockedEncryptionTypes';
 const KEY_BYTES = 32;
 const NAME_LENGTH_MAX = 2048;
 /** What AWS takes when `aws:kms` names no key. */
@@ -238,11 +240,15 @@ export function encryptionHeaders(
 }
 
 export function parseEncryption(bytes: Uint8Array): BucketEncryption {
-  const rules = childrenNamed(readRoot(bytes, 'ServerSideEncryptionConfiguration'), 'Rule');
-  const [rule] = rules;
-  if (rule === undefined || rules.length > 1) throw malformed();
-  const usual = childNamed(rule, 'ApplyServerSideEncryptionByDefault');
-  const blocked = childNamed(rule, 'BlockedEncryptionTypes');
+  const root = readRoot(bytes, 'ServerSideEncryptionConfiguration');
+  holdsOnly(root, ['Rule']);
+  const rule = childNamed(root, 'Rule');
+  if (rule === undefined) throw malformed();
+  holdsOnly(rule, [USUAL, 'BucketKeyEnabled', BLOCKED]);
+  const usual = childNamed(rule, USUAL);
+  const blocked = childNamed(rule, BLOCKED);
+  if (usual !== undefined) holdsOnly(usual, ['SSEAlgorithm', 'KMSMasterKeyID']);
+  if (blocked !== undefined) holdsOnly(blocked, [], ['EncryptionType']);
   const bucketKey = truth(textIn(rule, 'BucketKeyEnabled'));
   const types = blocked === undefined ? [] : elements(blocked);
   const words = types.map((one) => oneOf(textOf(one), 'NONE', 'SSE-C'));

@@ -4,6 +4,7 @@ import type { LockMode, ObjectLock } from '../files/files.ts';
 import { element, XML_HEAD } from '../xml/xml.ts';
 import {
   childNamed,
+  holdsOnly,
   malformed,
   neededText,
   oneOf,
@@ -26,11 +27,14 @@ const DAYS_MAX = 36_500;
 
 export function parseLockConfiguration(bytes: Uint8Array): LockConfiguration {
   const root = readRoot(bytes, 'ObjectLockConfiguration');
+  holdsOnly(root, ['ObjectLockEnabled', 'Rule']);
   oneOf(textIn(root, 'ObjectLockEnabled'), 'Enabled');
   const rule = childNamed(root, 'Rule');
   if (rule === undefined) return {};
+  holdsOnly(rule, ['DefaultRetention']);
   const retention = childNamed(rule, 'DefaultRetention');
   if (retention === undefined) throw malformed();
+  holdsOnly(retention, ['Mode', 'Days', 'Years']);
   const mode = oneOf(textIn(retention, 'Mode'), 'GOVERNANCE', 'COMPLIANCE');
   const days = wholeNumber(textIn(retention, 'Days'));
   const years = wholeNumber(textIn(retention, 'Years'));
@@ -79,6 +83,7 @@ export function parseRetention(
 ): { readonly mode: LockMode; readonly until: number } | undefined {
   const root = readRoot(bytes, 'Retention');
   if (root.children.length === 0) return undefined;
+  holdsOnly(root, ['Mode', 'RetainUntilDate']);
   const mode = oneOf(textIn(root, 'Mode'), 'GOVERNANCE', 'COMPLIANCE');
   return { mode, until: parseUntil(neededText(root, 'RetainUntilDate')) };
 }
@@ -89,7 +94,9 @@ export function printRetention(lock: ObjectLock): string {
 }
 
 export function parseLegalHold(bytes: Uint8Array): boolean {
-  return oneOf(textIn(readRoot(bytes, 'LegalHold'), 'Status'), 'ON', 'OFF') === 'ON';
+  const root = readRoot(bytes, 'LegalHold');
+  holdsOnly(root, ['Status']);
+  return oneOf(textIn(root, 'Status'), 'ON', 'OFF') === 'ON';
 }
 
 export function printLegalHold(lock: ObjectLock): string {

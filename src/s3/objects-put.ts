@@ -6,6 +6,7 @@ import { authorise, mayDo, missingObject, versionedAction } from './access.ts';
 import {
   type Answer,
   type Call,
+  checkVersion,
   expectOwner,
   quoted,
   setting,
@@ -114,8 +115,7 @@ export async function copySource(call: Call): Promise<Source> {
   const text = call.header('x-amz-copy-source') ?? '';
   const [path, query] = splitOnce(text, '?');
   const version = query === undefined ? undefined : /^versionId=(.*)$/.exec(query)?.[1];
-  if (version === '')
-    throw invalidArgument('Version id cannot be the empty string', 'x-amz-copy-source', text);
+  if (version !== undefined) checkVersion(version, 'x-amz-copy-source');
   const [bucketName, key] = splitOnce(decodeUri(path).replace(/^\//, ''), '/');
   if (bucketName === '' || key === undefined || key === '') {
     throw invalidArgument(

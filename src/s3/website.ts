@@ -3,6 +3,7 @@ import { element, XML_HEAD } from '../xml/xml.ts';
 import {
   childNamed,
   childrenNamed,
+  holdsOnly,
   malformed,
   neededText,
   readRoot,
@@ -33,15 +34,24 @@ export interface Website {
   readonly rules: readonly WebsiteRule[];
 }
 
+const REDIRECT = [
+  'Protocol',
+  'HostName',
+  'ReplaceKeyPrefixWith',
+  'ReplaceKeyWith',
+  'HttpRedirectCode',
+];
 const RULES_MAX = 50;
 
 export function parseWebsite(bytes: Uint8Array): Website {
   const root = readRoot(bytes, 'WebsiteConfiguration');
+  holdsOnly(root, ['IndexDocument', 'ErrorDocument', 'RedirectAllRequestsTo', 'RoutingRules']);
   const all = childNamed(root, 'RedirectAllRequestsTo');
   const index = childNamed(root, 'IndexDocument');
   const error = childNamed(root, 'ErrorDocument');
   const list = childNamed(root, 'RoutingRules');
   if (all !== undefined) {
+    holdsOnly(all, ['HostName', 'Protocol']);
     if (index !== undefined || error !== undefined || list !== undefined) throw malformed();
     return {
       redirectAll: { host: neededText(all, 'HostName'), protocol: protocolIn(all) },
@@ -49,6 +59,9 @@ export function parseWebsite(bytes: Uint8Array): Website {
     };
   }
   if (index === undefined) throw malformed();
+  holdsOnly(index, ['Suffix']);
+  if (error !== undefined) holdsOnly(error, ['Key']);
+  if (list !== undefined) holdsOnly(list, [], ['RoutingRule']);
   const suffix = neededText(index, 'Suffix');
   if (suffix === '' || suffix.includes('/')) {
     throw invalidArgument('The IndexDocument Suffix is not well formed', 'IndexDocument', suffix);
@@ -63,9 +76,13 @@ export function parseWebsite(bytes: Uint8Array): Website {
 }
 
 function parseRule(rule: XmlElement): WebsiteRule {
+  holdsOnly(rule, ['Condition', 'Redirect']);
   const redirect = childNamed(rule, 'Redirect');
   if (redirect === undefined) throw malformed();
+  holdsOnly(redirect, REDIRECT);
   const condition = childNamed(rule, 'Condition');
+  if (condition !== undefined)
+    holdsOnly(condition, ['KeyPrefixEquals', 'HttpErrorCodeReturnedEquals']);
   const replacePrefix = textIn(redirect, 'ReplaceKeyPrefixWith');
   const replaceKey = textIn(redirect, 'ReplaceKeyWith');
   if (replacePrefix !== undefined && replaceKey !== undefined) {

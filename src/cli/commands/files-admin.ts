@@ -4,7 +4,7 @@ import { formatBytes, parseSize } from '../../base/units.ts';
 import type { CommandSpec } from '../command.ts';
 import { EXIT, usageError } from '../errors.ts';
 import { count } from '../words.ts';
-import { readPlace } from './files-words.ts';
+import { noteLacks, readPlace } from './files-words.ts';
 import { printStorages } from './storage.ts';
 
 const BUCKET = { name: 'BUCKET', description: 'its name', required: true };
@@ -118,8 +118,12 @@ export const POLICY: CommandSpec = {
       policy === undefined
         ? (await files.list(bucket, { limit: '1' })).bucket
         : await files.changeBucket(bucket, { policy });
-    if (context.json) context.words.json({ bucket, policy: info.policy });
-    else context.words.line(info.policy);
+    if (context.json)
+      context.words.json({ bucket, policy: info.policy, lacks: info.policyLacks ?? [] });
+    else {
+      context.words.line(info.policy);
+      noteLacks(context, info);
+    }
     return EXIT.ok;
   },
 };

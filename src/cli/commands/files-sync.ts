@@ -4,11 +4,11 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import { systemCode } from '../../base/errors.ts';
 import type { CommandSpec, Context } from '../command.ts';
-import { EXIT, usageError } from '../errors.ts';
+import { usageError } from '../errors.ts';
 import type { FileInfo } from '../files-client.ts';
-import { type FilePlace, getFile, isSame, putFile } from '../files-transfer.ts';
+import { type FilePlace, isSame, putFile } from '../files-transfer.ts';
 import { count } from '../words.ts';
-import { objectsBelow, readPlace } from './files-words.ts';
+import { endWith, getUnlessTaken, ifAny, objectsBelow, readPlace } from './files-words.ts';
 
 /** What is to be done, by the path below both ends. */
 interface Plan {
@@ -50,7 +50,8 @@ export const SYNC: CommandSpec = {
       );
     const folder = resolve(context.io.cwd, isUp ? from : to);
     const place = folderOf(isUp ? to : from);
-    const remote = await remoteFiles(context, place);
+    const leftOut: string[] = [];
+    const remote = await remoteFiles(context, place, isUp ? [] : leftOut);
     const local = await localFiles(folder, !isUp);
     const plan = await planOf({ folder, local, remote }, isUp);
     const removed = input.flag('delete') ? plan.remove : [];
@@ -60,11 +61,14 @@ export const SYNC: CommandSpec = {
         `Nothing is in "${from}": with --delete all of "${to}" would go`,
         'Look at the name; what is to be emptied is emptied with "moln files rm" or "rm"',
       );
+    const copied: string[] = [];
     if (!input.flag('dry-run')) {
       await inParallel(plan.copy, async (path) => {
         const there = { bucket: place.bucket, key: `${place.key}${path}` };
-        if (isUp) await putFile(context, join(folder, path), there);
-        else await getFile(context, there, join(folder, path));
+        const here = join(folder, path);
+        if (isUp) await putFile(context, here, there);
+        else if (!(await getUnlessTaken(context, there, { path: here, leftOut }))) return;
+        copied.push(path);
         if (!context.json) context.words.note(`  ${path}`);
       });
       await inParallel(removed, async (path) => {
@@ -72,13 +76,15 @@ export const SYNC: CommandSpec = {
         else await rm(join(folder, path), { force: true });
       });
     }
-    const { copy, same } = plan;
-    if (context.json) context.words.json({ copied: copy, removed, same });
+    const { same } = plan;
+    const [done, word] = input.flag('dry-run') ? [plan.copy, 'to copy'] : [copied, 'copied'];
+    if (context.json)
+      context.words.json({ copied: done.toSorted(), removed, same, ...ifAny(leftOut) });
     else
       context.words.line(
-        `${count(copy.length, 'file')} ${input.flag('dry-run') ? 'differ' : 'copied'}, ${removed.length} removed, ${same} alike`,
+        `${count(done.length, 'file')} ${word}, ${removed.length} removed, ${same} alike`,
       );
-    return EXIT.ok;
+    return endWith(context, leftOut);
   },
 };
 
@@ -90,6 +96,7 @@ function folderOf(text: string): FilePlace {
 async function remoteFiles(
   context: Context,
   { bucket, key }: FilePlace,
+  leftOut: string[],
 ): Promise<ReadonlyMap<string, FileInfo>> {
   const found = new Map<string, FileInfo>();
   for await (const one of objectsBelow(context, bucket, key)) {
@@ -97,6 +104,7 @@ async function remoteFiles(
     // A key may hold anything: what is no plain path has no place in a folder.
     const isPlain = path !== '' && path.split('/').every((part) => !['', '.', '..'].includes(part));
     if (isPlain) found.set(path, one);
+    else if (!path.endsWith('/') && path !== '') leftOut.push(one.key);
   }
   return found;
 }

@@ -3,19 +3,29 @@ import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { messageOf } from '../../base/errors.ts';
 import { isoTime } from '../../base/time.ts';
 import { formatBytes } from '../../base/units.ts';
 import type { CommandSpec, Context } from '../command.ts';
 import { EXIT, usageError } from '../errors.ts';
 import type { FileInfo } from '../files-client.ts';
-import { getFile, putFile } from '../files-transfer.ts';
+import { getFile, putFile, readable } from '../files-transfer.ts';
 import { count } from '../words.ts';
 import { CHECKPOINT, DF, KEYS, POLICY, QUOTA, WHY_FILE } from './files-admin.ts';
 import { RECOVERY_KEY, SALVAGE } from './recover.ts';
 import { REPAIR, SCRUB } from './files-work.ts';
 import { SYNC } from './files-sync.ts';
 import { WEBSITE } from './files-website.ts';
-import { pages, readPlace } from './files-words.ts';
+import {
+  endWith,
+  getUnlessTaken,
+  ifAny,
+  noteLacks,
+  pages,
+  readFilePlace,
+  readPlace,
+} from './files-words.ts';
 
 const PLACE = { name: 'BUCKET/KEY', description: 'where it is', required: true };
 
@@ -56,7 +66,10 @@ const CREATE: CommandSpec = {
     let made = await files.createBucket(name);
     if (policy !== undefined) made = await files.changeBucket(name, { policy });
     if (context.json) context.words.json(made);
-    else context.words.line(`Bucket ${made.name} is made: ${made.policy}`);
+    else {
+      context.words.line(`Bucket ${made.name} is made: ${made.policy}`);
+      noteLacks(context, made);
+    }
     return EXIT.ok;
   },
 };
@@ -135,9 +148,10 @@ const GET: CommandSpec = {
     { flags: '-r, --recursive', description: 'all below BUCKET/KEY, into the folder FILE' },
   ],
   run: async (context, input) => {
-    const place = readPlace(input.argument('BUCKET/KEY') ?? '');
+    const from = input.argument('BUCKET/KEY') ?? '';
     const wanted = input.argument('FILE');
-    if (input.flag('recursive')) return await getFolder(context, place, wanted ?? '.');
+    if (input.flag('recursive')) return await getFolder(context, readPlace(from), wanted ?? '.');
+    const place = readFilePlace(from);
     const path = resolve(context.io.cwd, wanted ?? basename(place.key));
     await getFile(context, place, path);
     if (context.json) context.words.json({ ...place, path });
@@ -151,9 +165,9 @@ const CAT: CommandSpec = {
   summary: 'Write a file to standard output.',
   arguments: [PLACE],
   run: async (context, input) => {
-    const { bucket, key } = readPlace(input.argument('BUCKET/KEY') ?? '');
+    const { bucket, key } = readFilePlace(input.argument('BUCKET/KEY') ?? '');
     const body = await context.client().files().get(bucket, key);
-    for await (const piece of body as AsyncIterable<Buffer>) context.io.stdout.write(piece);
+    await pipeline(body, context.io.stdout, { end: false });
     return EXIT.ok;
   },
 };
@@ -195,7 +209,7 @@ const UNDELETE: CommandSpec = {
   summary: 'Have back what was removed or replaced last, within a day.',
   arguments: [PLACE],
   run: async (context, input) => {
-    const { bucket, key } = readPlace(input.argument('BUCKET/KEY') ?? '');
+    const { bucket, key } = readFilePlace(input.argument('BUCKET/KEY') ?? '');
     const info = await context.client().files().undelete(bucket, key);
     if (context.json) context.words.json(info);
     else context.words.line(`${bucket}/${key} is back: ${formatBytes(info.size)}`);
@@ -208,7 +222,7 @@ const MV: CommandSpec = {
   summary: 'Rename a file; within a bucket no bytes move.',
   arguments: [PLACE, { name: 'TO', description: 'BUCKET/KEY', required: true }],
   run: async (context, input) => {
-    const { bucket, key } = readPlace(input.argument('BUCKET/KEY') ?? '');
+    const { bucket, key } = readFilePlace(input.argument('BUCKET/KEY') ?? '');
     const to = readPlace(input.argument('TO') ?? '');
     const files = context.client().files();
     const target = to.key === '' || to.key.endsWith('/') ? `${to.key}${basename(key)}` : to.key;
@@ -229,12 +243,11 @@ const APPEND: CommandSpec = {
   summary: 'Add standard input, or a file, at the end of a file.',
   arguments: [PLACE, { name: 'FILE', description: 'here (default: standard input)' }],
   run: async (context, input) => {
-    const { bucket, key } = readPlace(input.argument('BUCKET/KEY') ?? '');
+    const { bucket, key } = readFilePlace(input.argument('BUCKET/KEY') ?? '');
     const path = input.argument('FILE') ?? '-';
-    const stream =
-      path === '-'
-        ? Readable.from(context.io.stdin)
-        : createReadStream(resolve(context.io.cwd, path));
+    const from = resolve(context.io.cwd, path);
+    if (path !== '-') await readable(path, from);
+    const stream = path === '-' ? Readable.from(context.io.stdin) : createReadStream(from);
     const info = await context.client().files().append(bucket, key, stream);
     if (context.json) context.words.json(info);
     else context.words.line(`${bucket}/${key}: ${formatBytes(info.size)}`);
@@ -303,7 +316,11 @@ async function putFolder(
   { bucket, key }: { readonly bucket: string; readonly key: string },
 ): Promise<number> {
   const from = resolve(context.io.cwd, path);
-  const entries = await readdir(from, { recursive: true, withFileTypes: true });
+  const entries = await readdir(from, { recursive: true, withFileTypes: true }).catch(
+    (error: unknown) => {
+      throw usageError(`"${path}" is no folder that can be read`, messageOf(error));
+    },
+  );
   const put: string[] = [];
   for (const entry of entries.filter((one) => one.isFile())) {
     const full = join(entry.parentPath, entry.name);
@@ -324,16 +341,19 @@ async function getFolder(
 ): Promise<number> {
   const to = resolve(context.io.cwd, folder);
   const got: string[] = [];
+  const leftOut: string[] = [];
   for await (const page of pages(context, bucket, { prefix: key, isDeep: true })) {
     for (const one of page.objects) {
       const path = resolve(to, one.key.slice(key.length));
       // A key may hold anything: nothing is written outside of the folder.
-      if (!path.startsWith(`${to}/`) || path.endsWith('/')) continue;
-      await getFile(context, { bucket, key: one.key }, path);
-      got.push(path);
+      // WebDAV and others keep folders so.
+      if (one.key.endsWith('/') && one.size === 0) continue;
+      if (!path.startsWith(`${to}/`) || one.key.endsWith('/')) leftOut.push(one.key);
+      else if (await getUnlessTaken(context, { bucket, key: one.key }, { path, leftOut }))
+        got.push(path);
     }
   }
-  if (context.json) context.words.json({ bucket, got });
+  if (context.json) context.words.json({ bucket, got, ...ifAny(leftOut) });
   else context.words.line(`${count(got.length, 'file')} in ${to}`);
-  return EXIT.ok;
+  return endWith(context, leftOut);
 }
