@@ -1,6 +1,6 @@
 /**
  * `npm run bench -- database-peers`: single-row durable inserts beside MariaDB Galera (three nodes) and PostgreSQL (two standbys), all of them on this machine at a time,
- * asked in turn, with their files side by side on one disk. Moln is the process that a node runs, with its log in three etcd members, asked over HTTP by its port.
+ * asked in turn by clients written in C, with their files side by side on one disk. Moln is the process that a node runs, with its log in three etcd members, asked over HTTP by its port.
  */
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { startEtcd } from '../testing/etcd-kit.ts';
 import { serve } from './database-process.ts';
 import { startGalera } from './galera.ts';
-import { runClients } from './hrana-clients.ts';
+import { insertByWrk } from './hrana-wrk.ts';
 import { startPostgres } from './postgres.ts';
 import { median, requirePrograms, versionOf } from './tools.ts';
 
@@ -25,7 +25,12 @@ export interface Peer extends AsyncDisposable {
   insert(load: InsertLoad): Promise<number>;
 }
 
-const NEEDED = { mariadbd: 'mariadb-server', mysqlslap: 'mariadb-client', pgbench: 'postgresql' };
+const NEEDED = {
+  mariadbd: 'mariadb-server',
+  mysqlslap: 'mariadb-client',
+  pgbench: 'postgresql',
+  wrk: 'wrk',
+};
 
 export async function benchDatabasePeers(options: readonly string[]): Promise<void> {
   const { values } = parseArgs({
@@ -79,20 +84,9 @@ async function startMoln(folder: string): Promise<Peer> {
   const etcd = await startEtcd(3, { within: folder });
   const served = await serve({ etcd });
   await served.database.script('CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT, n INTEGER)');
-  const { token, ports } = served;
   return {
     name: 'Moln, 3 etcd members',
-    async insert({ clients, seconds }) {
-      const load = {
-        base: '/db/bench/',
-        kind: 'insert',
-        token,
-        rows: 0,
-        warmSeconds: 1.5,
-      } as const;
-      const { measured } = await runClients({ ...load, at: ports.port, clients, seconds }, []);
-      return measured.statements / measured.seconds;
-    },
+    insert: (load) => insertByWrk(served, folder, load),
     async [Symbol.asyncDispose]() {
       await served[Symbol.asyncDispose]();
       await etcd[Symbol.asyncDispose]();

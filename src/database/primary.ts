@@ -11,7 +11,8 @@ import { Appender } from './appender.ts';
 import type { CommitLog, Head } from './commit-log.ts';
 import { crashPoint } from './crash-points.ts';
 import { type EncodedEntry, GROUP_ID_BYTES } from './entry.ts';
-import { errorOf, limitMet, logFull, notCommitted, notPrimary, outcomeUnknown } from './errors.ts';
+import { errorOf, limitMet, logFull, notCommitted, notPrimary } from './errors.ts';
+import { GroupWait } from './group-wait.ts';
 import { Hold } from './hold.ts';
 import {
   GROUP_BYTES_MAX,
@@ -29,6 +30,7 @@ import { sizeOf, type Statement, type StatementResult } from './statement.ts';
 import type { Progress } from './progress.ts';
 import type { Reads } from './reads.ts';
 import type { StripeThread } from './stripe-thread.ts';
+import { Unsettled } from './unsettled.ts';
 import type { EntryFacts } from './writer.ts';
 
 export interface PrimaryOptions {
@@ -96,6 +98,7 @@ export class PrimaryTerm {
   readonly statementMs: number;
   readonly #queue: (Job | Turn)[] = [];
   readonly #gauge = new LogGauge();
+  readonly #wait: GroupWait;
   readonly #lender: Lender;
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
@@ -111,6 +114,7 @@ export class PrimaryTerm {
     this.statementMs = options.statementMs ?? WRITE_MS_MAX;
     const { log, stripe, epoch, head, clock, logger, thread, loanQuietMs: quietMs } = options;
     this.#lender = new Lender({ epoch, clock, quietMs });
+    this.#wait = new GroupWait(clock);
     this.appender = new Appender({
       log,
       stripe,
@@ -152,6 +156,7 @@ export class PrimaryTerm {
     const { promise, resolve, reject } = Promise.withResolvers<readonly StatementResult[]>();
     const bytes = statements.reduce((sum, one) => sum + sizeOf(one), 0);
     this.#queue.push({ statements, bytes, planned, resolve, reject, isAlone: false });
+    this.#wait.came(this.#queue.length);
     this.#wake();
     return await promise;
   }
@@ -296,6 +301,7 @@ export class PrimaryTerm {
     this.requireTerm();
     const { promise, resolve, reject } = Promise.withResolvers<Hold>();
     this.#queue.push({ take: resolve, reject });
+    this.#wait.hurry();
     this.#wake();
     return await promise;
   }
@@ -315,6 +321,7 @@ export class PrimaryTerm {
 
   #rejectWaiting(reason: Error): void {
     for (const job of this.#queue.splice(0)) job.reject(reason);
+    this.#wait.hurry();
   }
 
   #wake(): void {
@@ -330,6 +337,7 @@ export class PrimaryTerm {
         if (this.#stop.signal.aborted)
           return this.#rejectWaiting(this.#stop.signal.reason as Error);
         await this.#easeOff('take' in first ? HOLD_PAUSE_MS_MAX : Infinity);
+        if (this.#mayGrow()) await this.#wait.enough(this.#queue.length);
         // Refused meanwhile, as all that waited.
         if (this.#queue[0] !== first) continue;
         if ('take' in first) {
@@ -355,6 +363,13 @@ export class PrimaryTerm {
       if (leftMs <= 0) return;
       await clock.sleep(Math.min(leftMs, PRESSURE_LOOK_MS));
     }
+  }
+
+  /** A group that begins now has room for as much again, and nobody who waits must be alone. */
+  #mayGrow(): boolean {
+    const bytes = (one: Job | Turn): number =>
+      'take' in one || one.isAlone ? Infinity : one.bytes;
+    return this.#queue.reduce((sum, one) => sum + bytes(one), 0) <= GROUP_BYTES_MAX / 2;
   }
 
   /** From the front, until somebody must be alone. */
@@ -402,9 +417,15 @@ export class PrimaryTerm {
         if (failure !== undefined) return settle.rejectAll(failure);
       } else {
         settle.isOpen = true;
+        const beforeMs = this.#appendMs;
         const { failure } = await this.append(entry);
         settle.isOpen = false;
         if (failure !== undefined) return settle.rejectAll(failure);
+        this.#wait.appended({
+          transactions: jobs.length,
+          waiting: this.#queue.length,
+          tookMs: this.#appendMs - beforeMs,
+        });
         // The thread takes this and the next group one after the other, so the next need not wait here.
         this.#committing = this.commit();
       }
@@ -462,27 +483,6 @@ export class PrimaryTerm {
     } catch (error) {
       return error;
     }
-  }
-}
-
-/** Jobs of a group until they are answered. */
-class Unsettled {
-  /** Its entry may be in the log. */
-  isOpen = false;
-  readonly #jobs: readonly Job[];
-  readonly #stripe: string;
-
-  constructor(jobs: readonly Job[], stripe: string) {
-    this.#jobs = jobs;
-    this.#stripe = stripe;
-  }
-
-  rejectAll(error: unknown): void {
-    const isKnown = isMolnError(error, 'DATABASE_NOT_PRIMARY') || !this.isOpen;
-    const reason = isKnown
-      ? error
-      : outcomeUnknown(this.#stripe, error instanceof Error ? error.message : String(error));
-    for (const { reject } of this.#jobs) reject(reason);
   }
 }
 
