@@ -138,6 +138,8 @@ export interface DatabaseState {
   readonly split: SplitState | undefined;
   /** How many of the slots each stripe has, as this node knows it. */
   readonly slots: readonly number[];
+  /** Of the map that `slots` is of: a higher one is newer. Undefined where an older program says it. */
+  readonly slotsVersion: number | undefined;
   readonly connections: number;
   readonly streams: number;
   readonly queries: readonly QueryState[];

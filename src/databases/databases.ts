@@ -20,3 +20,4 @@ export type { ProcessKind } from './process-kind.ts';
 export { checkForPeople, databaseOfApp, isSystemDatabase } from './records.ts';
 export { type DatabaseFolders, processPaths } from './process-record.ts';
 export { ProcessSupervisor } from './process-supervisor.ts';
+export { newestSlots } from './splits.ts';

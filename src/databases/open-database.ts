@@ -188,6 +188,7 @@ export class OpenDatabase implements AsyncDisposable {
       restorable: this.history.reach,
       split: this.#splits?.state,
       slots: slotCounts(this.#engine?.set.slots.stripes ?? []),
+      slotsVersion: this.#engine?.set.slots.version,
       connections: sum('connections'),
       streams: sum('streams'),
       queries: (this.#engine?.queries.list() ?? []).map((query) => queryState(query, node)),

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isMolnError } from '../base/errors.ts';
 import type { DatabaseRecord } from './records.ts';
-import { firstStripes, nextSplit, slotCounts, withSplit, withStripes } from './splits.ts';
+import {
+  firstStripes,
+  nextSplit,
+  newestSlots,
+  slotCounts,
+  withSplit,
+  withStripes,
+} from './splits.ts';
 
 const SHOP: DatabaseRecord = {
   id: 'abcdefghijkl',
@@ -58,4 +65,18 @@ test('what is to be done follows from the list and the map', () => {
   assert.deepEqual(nextSplit(splits, { count: 3 }), splits[1]);
   assert.equal(nextSplit(splits, { count: 4 }), undefined);
   assert.deepEqual(slotCounts([0, 0, 2]), [2, 0, 1]);
+});
+
+test('how many slots each stripe has is told by the newest map that a node knows', () => {
+  const [old, other, split] = [
+    { slots: [10], slotsVersion: undefined },
+    { slots: [6, 4], slotsVersion: 2 },
+    { slots: [3, 4, 3], slotsVersion: 4 },
+  ];
+  assert.deepEqual(
+    newestSlots([other, split, old, { slots: [], slotsVersion: undefined }]),
+    [3, 4, 3],
+  );
+  assert.deepEqual(newestSlots([old]), [10]);
+  assert.deepEqual(newestSlots([]), []);
 });

@@ -4,6 +4,7 @@
  */
 import { evenSlotMap, movedSlots, type SlotMap, splitSlots } from '../slots/slots.ts';
 import type { Collection, Registry, Stored } from '../registry/registry.ts';
+import type { DatabaseState } from './control.ts';
 import { notReady, settingInvalid, stripeNotFound } from './errors.ts';
 import { STRIPES_MAX } from './limits.ts';
 import type { DatabaseRecord, PlacesRecord, SplitRecord } from './records.ts';
@@ -88,6 +89,17 @@ export function slotCounts(slots: readonly number[]): readonly number[] {
   const counts: number[] = [];
   for (const stripe of slots) counts[stripe] = (counts[stripe] ?? 0) + 1;
   return Array.from({ length: counts.length }, (_, stripe) => counts[stripe] ?? 0);
+}
+
+/** Of what nodes say, by the newest map that one of them knows. Pure. */
+export function newestSlots(
+  known: readonly Pick<DatabaseState, 'slots' | 'slotsVersion'>[],
+): readonly number[] {
+  let newest: Pick<DatabaseState, 'slots' | 'slotsVersion'> | undefined;
+  for (const one of known)
+    if (one.slots.length > 0 && (one.slotsVersion ?? 0) >= (newest?.slotsVersion ?? 0))
+      newest = one;
+  return newest?.slots ?? [];
 }
 
 function slotsWhenDone(record: Striped): SlotMap {

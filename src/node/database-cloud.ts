@@ -26,6 +26,7 @@ import {
   type MoveRequest,
   isSystemDatabase,
   moveWaits,
+  newestSlots,
   type QueryState,
   splitWaits,
   type StripeState,
@@ -187,9 +188,9 @@ export class NodeDatabaseCloud implements DatabaseCloud {
     for (;;) {
       const view = await databases.show(name);
       const states = statesOf(await this.#everywhere(), view);
-      const known = states.find(({ state }) => (state.slots[into] ?? 0) > 0);
+      const has = newestSlots(states.map(({ state }) => state))[into] ?? 0;
       const split = states.find(({ state }) => state.split !== undefined)?.state.split;
-      if (known !== undefined && split === undefined) break;
+      if (has > 0 && split === undefined) break;
       if (clock.monotonicMs() > untilMs)
         throw splitWaits(name, stripe, split?.why ?? splitWords(split) ?? 'it has not begun');
       await clock.sleep(SPLIT_LOOK_MS);
@@ -342,7 +343,7 @@ function stripeDetail({
         ? undefined
         : `to ${nameOf(wish.node)}: ${wish.by} asked for it`,
     split: split?.from === number || split?.into === number ? splitWords(split) : undefined,
-    slots: Math.max(0, ...states.map(({ state }) => state.slots[number] ?? 0)),
+    slots: newestSlots(states.map(({ state }) => state))[number] ?? 0,
     copies: copies.map(({ node, stripe }) => ({
       node,
       role: stripe.role,
