@@ -10,6 +10,7 @@ const DATABASE: DatabaseDetail = {
   stripes: 1,
   copies: 2,
   regions: [],
+  emptyRegions: [],
   path: '/db/shop/',
   bytes: 4096,
   connections: 0,

@@ -35,6 +35,11 @@ test('a database is made, used by clients of libSQL over HTTP and WebSocket, and
   assert.equal(made.state, 'open');
   assert.equal(made.stripeDetails.length, 1);
 
+  assert.deepEqual(made.emptyRegions, []);
+  const far = await node.json<DatabaseDetail>('db', 'create', 'far', '--spread', 'region=mars');
+  assert.deepEqual(far.emptyRegions, ['mars']);
+  await node.json('db', 'drop', 'far', '--yes');
+
   const { http, ws } = clients(node, await tokenOf(node));
   await http.execute(NOTES);
   const big = 2n ** 63n - 1n;

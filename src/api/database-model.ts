@@ -58,6 +58,8 @@ export interface DatabaseSummary {
   readonly copies: number;
   /** Where they are to be; empty: anywhere. */
   readonly regions: readonly string[];
+  /** Of these, where no node is: no copy can be there. */
+  readonly emptyRegions: readonly string[];
   /** Below the address of any node. */
   readonly path: string;
   readonly bytes: number;

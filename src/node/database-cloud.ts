@@ -90,10 +90,11 @@ export class NodeDatabaseCloud implements DatabaseCloud {
   }
 
   async listDatabases(): Promise<readonly DatabaseSummary[]> {
-    const [views, states] = await Promise.all([this.#options.databases.list(), this.#everywhere()]);
+    const { databases, peers } = this.#options;
+    const [views, states] = await Promise.all([databases.list(), this.#everywhere()]);
     return views
       .filter(({ name }) => !isSystemDatabase(name))
-      .map((view) => summaryOf(view, statesOf(states, view)));
+      .map((view) => summaryOf(view, statesOf(states, view), peers));
   }
 
   async showDatabase(name: string): Promise<DatabaseDetail> {
@@ -102,7 +103,7 @@ export class NodeDatabaseCloud implements DatabaseCloud {
     const { peers } = this.#options;
     const nameOf = (id: string): string => peers.get(id)?.name ?? id;
     return {
-      ...summaryOf(view, states),
+      ...summaryOf(view, states, peers),
       restorable: states.find(({ state }) => state.restorable !== undefined)?.state.restorable,
       stripeDetails: Array.from({ length: view.record.stripes }, (_, number) =>
         stripeDetail({ number, states, view, nameOf }),
@@ -295,10 +296,15 @@ function statesOf(states: readonly NodeState[], { record }: DatabaseView): reado
   return states.filter(({ state }) => state.id === record.id);
 }
 
-function summaryOf(view: DatabaseView, states: readonly NodeState[]): DatabaseSummary {
+function summaryOf(
+  view: DatabaseView,
+  states: readonly NodeState[],
+  peers: Peers,
+): DatabaseSummary {
   const { name, record, state } = view;
   const sum = (of: (state: DatabaseState) => number): number =>
     states.reduce((total, each) => total + of(each.state), 0);
+  const peopled = new Set(peers.all().map(({ region }) => region));
   return {
     name,
     state: state?.state ?? 'away',
@@ -306,6 +312,7 @@ function summaryOf(view: DatabaseView, states: readonly NodeState[]): DatabaseSu
     stripes: record.stripes,
     copies: record.copies,
     regions: record.regions,
+    emptyRegions: record.regions.filter((region) => !peopled.has(region)),
     path: `/db/${name}/`,
     bytes: sum(({ stripes }) => stripes.reduce((total, { fileBytes }) => total + fileBytes, 0)),
     connections: sum(({ connections, streams }) => connections + streams),

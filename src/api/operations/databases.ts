@@ -32,6 +32,7 @@ const summary = {
   stripes: count,
   copies: count,
   regions: array(text),
+  emptyRegions: array(text),
   path: string({ description: 'Below the address of any node; clients of libSQL connect there' }),
   bytes: count,
   connections: count,

@@ -51,6 +51,7 @@ const CREATE: CommandSpec = {
     context.words.note(
       `Its address is the node's with ${made.path}; make a token with "moln db token ${made.name}"`,
     );
+    noteEmptyRegions(context, made);
     return EXIT.ok;
   },
 };
@@ -291,6 +292,7 @@ function printDatabase(context: Context, database: DatabaseDetail): void {
     const { from, to } = restorable;
     words.line(`Can be had as of any moment from ${isoTime(from)} to ${isoTime(to)}`);
   }
+  noteEmptyRegions(context, database);
   printStripes(context, database.stripeDetails);
   for (const [title, queries] of [
     ['Runs now', database.queries],
@@ -309,6 +311,13 @@ function printDatabase(context: Context, database: DatabaseDetail): void {
       ]),
     );
   }
+}
+
+function noteEmptyRegions({ words }: Context, { emptyRegions }: DatabaseSummary): void {
+  if (emptyRegions.length > 0)
+    words.note(
+      `No node is in region ${emptyRegions.join(' or ')}: no copy is there before one joins; "moln regions" lists those that there are`,
+    );
 }
 
 function printStripes({ words }: Context, stripes: readonly StripeDetail[]): void {
