@@ -55,15 +55,21 @@ test('mistakes with files are said in one sentence', async (t) => {
   await t.test('names that a folder cannot have are left out, and said', async () => {
     for (const key of ['d/a', 'd/a/b', 'd//c', 'd/e'])
       await node.json('files', 'put', file, `photos/${key}`);
-    const marker = await ask({
-      address: node.address,
-      port: node.ports.api,
-      host,
-      method: 'PUT',
-      path: '/files/photos/d/folder/',
-      headers: { authorization: `Bearer ${token}`, 'content-length': '0' },
-    });
-    assert.equal(marker.status, 201);
+    for (const [key, body] of [
+      ['folder/', ''],
+      ['full/', 'x'],
+    ]) {
+      const { status } = await ask({
+        address: node.address,
+        port: node.ports.api,
+        host,
+        method: 'PUT',
+        path: `/files/photos/d/${key}`,
+        headers: { authorization: `Bearer ${token}`, 'content-length': String(body?.length) },
+        body: body ?? '',
+      });
+      assert.equal(status, 201);
+    }
     await node.json('files', 'put', file, 'photos/d/folder/x');
     for (const words of [['get', '-r'], ['sync']]) {
       const to = join(folder, words[0] ?? '');
@@ -71,6 +77,7 @@ test('mistakes with files are said in one sentence', async (t) => {
       assert.equal(result.code, 1, result.stderr);
       assert.match(result.stderr, /Left out.*d\/a/);
       assert.match(result.stderr, /Left out.*d\/\/c/);
+      assert.match(result.stderr, /Left out.*d\/full\//);
       assert.doesNotMatch(result.stderr, /Left out.*folder/);
       assert.equal(readFileSync(join(to, 'folder', 'x'), 'utf8'), 'x');
       assert.equal(readFileSync(join(to, 'e'), 'utf8'), 'x');

@@ -14,7 +14,7 @@ import {
   pieces,
   workers,
 } from '../../testing/repair-kit.ts';
-import { STILL_TO_REMOVE } from './copies.ts';
+import { removals, STILL_TO_REMOVE } from './copies.ts';
 import type { ObjectInfo } from './model.ts';
 import type { CopyTask } from './repair-plan.ts';
 
@@ -51,7 +51,11 @@ test('copies of several blocks are written down together, and entered together',
   await using kit = await FileKit.start({ places: 3 });
   const { link } = kit;
   const blobs = (id: string): BlobStore | undefined => kit.blobs.get(id);
-  const { copies, collector, settle } = workers(kit, { link, blobs, repairClock: stillClock });
+  const { copies, repair, collector, settle } = workers(kit, {
+    link,
+    blobs,
+    repairClock: stillClock,
+  });
   const objects = await filled(kit);
   const hashes = await hashesOf(kit, objects);
   const made = async (tasks: readonly CopyTask[]): Promise<readonly (string | undefined)[]> => {
@@ -92,12 +96,48 @@ test('copies of several blocks are written down together, and entered together',
     const tasks = await tasksOf(kit, false);
     const [going, bad] = tasks;
     assert.ok(going !== undefined && bad !== undefined);
-    await copies.drop([{ block: going.block, place: going.to }]);
+    await link.run(removals([{ block: going.block, place: going.to }], 0));
     const lost = { ...bad, from: [] };
     const ends = await made([going, lost, ...tasks.slice(2)]);
     assert.deepEqual(ends.slice(0, 2), [STILL_TO_REMOVE, 'no copy can be read']);
     assert.deepEqual(ends.slice(2), all(undefined).slice(2));
     assert.deepEqual((await times()).toSorted(), ['1', '1', '2', '2', '2']);
+  });
+
+  await t.test('the last copy that counts is let be, and one that is gone already', async () => {
+    await settle();
+    const [task] = await tasksOf(kit, false);
+    assert.ok(task !== undefined);
+    const { block, to, from } = task;
+    await copies.drop([{ block, place: from[0] ?? '' }]);
+    assert.deepEqual(await times(), all('1'));
+    assert.deepEqual(await made([task]), [undefined]);
+    await copies.drop([{ block, place: to }]);
+    await copies.drop([{ block, place: to }]);
+    assert.deepEqual(await times(), all('1'));
+    assert.deepEqual(await hashesOf(kit, objects), hashes);
+  });
+
+  await t.test('a page that cannot be looked through is looked at again', async () => {
+    await settle();
+    const [first, ...rest] = await blocksOf(kit, 'data');
+    assert.ok(first !== undefined);
+    const { block, places: from } = first;
+    const others = [...kit.places.keys()].filter((id) => !from.includes(id));
+    const tasks = others.map((to) => ({ block, to, from, instead: undefined, valid: 1 }));
+    assert.deepEqual(await made(tasks), [undefined, undefined]);
+    await kit.store.changeBucket('data', { policy: '2 copies' });
+    repair.wake();
+    await repair.step(signal);
+    const away = (): Promise<never> => Promise.reject(new Error('The catalogue is away'));
+    t.mock.method(link, 'transaction', away, { times: 1 });
+    await assert.rejects(repair.step(signal), /The catalogue is away/);
+    assert.equal(repair.state().queued, 0);
+    await repair.step(signal);
+    assert.equal(repair.state().queued, rest.length);
+    await settle();
+    assert.deepEqual(await times(), all('2'));
+    await kit.store.changeBucket('data', { policy: '1 copy' });
   });
 
   await t.test('a block that is given up meanwhile is not entered', async () => {

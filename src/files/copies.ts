@@ -132,10 +132,24 @@ export class Copies {
     return why;
   }
 
-  /** Of one bucket: they count no more, and their places remove them. */
+  /**
+   * Of one bucket: they count no more, and their places remove them. Those that count no more already, and those without which no other
+   * copy would count, are let be: whoever wants them gone has looked some time ago.
+   */
   async drop(held: readonly Held[]): Promise<void> {
+    if (held.length === 0) return;
     const { link, clock } = this.#options;
-    if (held.length > 0) await link.run(dropStatements(held, clock.now()));
+    const sql = `SELECT cid, place FROM copy WHERE bucket = ? AND cid IN (${marksOf(held)})`;
+    const now = clock.now();
+    await link.transaction([{ sql, args: namesOf(held).args }], ([copies = []]) => {
+      const asked = new Set(held.map(nameOf));
+      const staying = new Set(
+        copies.filter((row) => !asked.has(row.join(' '))).map(([cid]) => cid),
+      );
+      const counted = held.filter(isAmong(copies));
+      const going = counted.filter(({ block }) => staying.has(block.cid));
+      return { writes: dropStatements(going, now), result: undefined };
+    });
   }
 
   /** They count no more; should a place come back, what it has of them is garbage. */
@@ -293,7 +307,11 @@ function namesOf(held: readonly Held[]): { readonly bucket: string; readonly arg
 
 function isAmong(rows: readonly Row[] = []): (held: Held) => boolean {
   const known = new Set(rows.map(([cid, place]) => `${text(cid)} ${text(place)}`));
-  return ({ block, place }) => known.has(`${block.cid} ${place}`);
+  return (held) => known.has(nameOf(held));
+}
+
+function nameOf({ block, place }: Held): string {
+  return `${block.cid} ${place}`;
 }
 
 function byBucket(tasks: readonly CopyTask[]): readonly CopyTask[][] {

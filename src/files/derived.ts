@@ -186,7 +186,8 @@ export class DerivedObjects {
     },
   ): Fresh {
     const { state, current, kept, content, grown, etag } = options;
-    const info = fieldsOf({ ...fieldsOf(current), checksums: {} });
+    const none = { checksums: {}, checksumType: undefined, partChecksums: undefined };
+    const info = fieldsOf({ ...fieldsOf(current), ...none });
     const size = current.size + grown;
     if (kept.length === 0) {
       const { fid, data, session } = content;

@@ -101,9 +101,14 @@ export function asItCanBe(policy: Policy, places: readonly Place[]): Policy {
   return isPossible ? { ...policy, across: 'host' } : policy;
 }
 
-/** False when so many bytes cannot have room, however their blocks are spread: told before they are sent. A sum of disks, so true is no promise. */
+/**
+ * False when so many bytes cannot have room, however their blocks are spread: told before they are sent. A sum of disks, so true is no promise.
+ * One that is away counts with what it had: often it is back at the next look.
+ */
 export function mayFit(policy: Policy, places: readonly Place[], bytes: number): boolean {
-  const usable = places.filter(({ state, freeBytes }) => state === 'good' && freeBytes > 0);
+  const usable = places.filter(
+    ({ state, freeBytes }) => (state === 'good' || state === 'away') && freeBytes > 0,
+  );
   const room = usable.reduce((sum, { freeBytes }) => sum + Math.min(freeBytes, bytes), 0);
   return room >= bytes * (policy.isMust ? Math.min(policy.slots.length, usable.length) : 1);
 }

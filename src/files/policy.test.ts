@@ -181,6 +181,8 @@ test('what cannot have room is known before it comes', () => {
     ['2 copies', [place('a', 9), place('b', 0)], false],
     ['2 copies', [place('a', 6), place('b', 4)], true],
     ['2 copies', [place('a', 6), place('b=full', 9)], false],
+    ['2 copies', [place('a', 6), place('b=away', 9)], true],
+    ['2 copies', [place('a', 6), place('b=lost', 9)], false],
     ['2 copies; must', [place('a', 10), place('b', 9)], false],
     ['2 copies; must', [place('a', 10), place('b', 10)], true],
     // That there is one place only is said by the policy's own refusal.

@@ -26,7 +26,7 @@ import type { PlaceView } from './place-table.ts';
 import { parsePolicy, type Policy } from './policy.ts';
 import { byUrgency, type CopyTask, type Move, moveOf, restMs } from './repair-plan.ts';
 import { text } from './rows.ts';
-import { type Held, heldOf, planBlock, type RepairTask } from './share-plan.ts';
+import { heldOf, planBlock, type RepairTask } from './share-plan.ts';
 
 export interface RepairState {
   readonly isRunning: boolean;
@@ -275,30 +275,35 @@ export class Repair implements Worker {
     if (bucket === undefined || policy === undefined) return await this.#end(look);
     const { blocks, next } = await readBlocks(link, bucket, look.after);
     const all = places.all();
-    const surplus: Held[] = [];
-    const forgotten: Held[] = [];
-    for (const placed of blocks) {
-      const held = heldOf(placed);
-      for (const { block, place } of held) add(look.bytesAt, place, block.length);
-      const move = look.movedBytes < (look.move?.bytes ?? 0) ? look.move : undefined;
+    let { movedBytes } = look;
+    const plans = blocks.map((placed) => {
+      const move = movedBytes < (look.move?.bytes ?? 0) ? look.move : undefined;
       const plan = planBlock(placed, { policy, all, move, nowMs: clock.now() });
-      this.#queue.push(...plan.tasks);
-      if (plan.isChanging) for (const task of plan.tasks) this.#changing.add(task);
-      surplus.push(...plan.surplus);
-      forgotten.push(...plan.forgotten);
-      if (plan.copiesGo.length > 0) await coder.dropCopies(placed.block, plan.copiesGo);
-      if (plan.sharesGo) await coder.dropShares(placed.block, policy.slots.length);
-      if (plan.lacking > 0) look.missing += 1;
-      if (plan.isLost) look.lost += 1;
       const [first] = plan.tasks;
       if (first !== undefined && 'instead' in first && first.instead !== undefined)
-        look.movedBytes += first.block.length;
+        movedBytes += first.block.length;
+      return { placed, plan };
+    });
+    await copies.drop(plans.flatMap(({ plan }) => plan.surplus));
+    await copies.forget(plans.flatMap(({ plan }) => plan.forgotten));
+    // Behind them, for these look at what is left.
+    for (const { placed, plan } of plans) {
+      if (plan.copiesGo.length > 0) await coder.dropCopies(placed.block, plan.copiesGo);
+      if (plan.sharesGo) await coder.dropShares(placed.block, policy.slots.length);
+    }
+    // Nothing of a page counts before all of it does: one that fails is looked at again, and its tasks would be there twice.
+    look.movedBytes = movedBytes;
+    for (const { placed, plan } of plans) {
+      const held = heldOf(placed);
+      for (const { block, place } of held) add(look.bytesAt, place, block.length);
+      this.#queue.push(...plan.tasks);
+      if (plan.isChanging) for (const task of plan.tasks) this.#changing.add(task);
+      if (plan.lacking > 0) look.missing += 1;
+      if (plan.isLost) look.lost += 1;
       const ids = new Set(held.map(({ place }) => place));
       const leaves = all.some(({ id, state }) => ids.has(id) && isLeaving(state));
       if (plan.tasks.length > 0 && leaves) look.isAgain = true;
     }
-    await copies.drop(surplus);
-    await copies.forget(forgotten);
     this.#queue.sort(byUrgency);
     if (next !== undefined) look.after = next;
     else {

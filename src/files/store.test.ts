@@ -153,6 +153,27 @@ test('the file store of one machine', async (t) => {
     assert.equal(new Set(tags).size, tags.length, tags.join());
     assert.ok(tags.every((tag) => /^[0-9a-f]{32}-1$/.test(tag)));
     assert.deepEqual((await store.head('photos', 'grown'))?.partSizes, [100_002]);
+    const { upload } = await store.createUpload('photos', 'grown', {});
+    const part = await store.putPart('photos', 'grown', upload, 1, pieces('a'.repeat(100_000)), {});
+    await store.completeUpload('photos', 'grown', upload, [part], {
+      checksums: { crc32: 'AAAAAA==' },
+      checksumType: 'FULL_OBJECT',
+      partChecksums: ['AAAAAA=='],
+    });
+    const { checksums, checksumType, partChecksums } = await store.append(
+      'photos',
+      'grown',
+      100_000,
+      pieces('x'),
+    );
+    assert.deepEqual(
+      { checksums, checksumType, partChecksums },
+      {
+        checksums: {},
+        checksumType: undefined,
+        partChecksums: undefined,
+      },
+    );
     await store.delete('photos', 'grown');
   });
 

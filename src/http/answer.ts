@@ -34,12 +34,11 @@ export async function sendPieces(
   response: ServerResponse,
   pieces: AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  const gone = new Promise<void>((resolve) => response.once('close', resolve));
   try {
     for await (const piece of pieces) {
       if (response.destroyed) break;
       if (piece.length === 0 || response.write(piece, sentOf(piece))) continue;
-      await Promise.race([new Promise<void>((resolve) => response.once('drain', resolve)), gone]);
+      await drainedOrGone(response);
     }
   } catch (error) {
     response.destroy();
@@ -47,6 +46,14 @@ export async function sendPieces(
   }
   if (!response.destroyed) response.end();
   await finished(response);
+}
+
+/** Leaves nothing behind: a large body waits here for each of its pieces. */
+async function drainedOrGone(response: ServerResponse): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  response.once('drain', resolve).once('close', resolve);
+  await promise;
+  response.off('drain', resolve).off('close', resolve);
 }
 
 /** Called when the kernel has it; after an error nobody knows. */

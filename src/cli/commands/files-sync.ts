@@ -104,7 +104,8 @@ async function remoteFiles(
     // A key may hold anything: what is no plain path has no place in a folder.
     const isPlain = path !== '' && path.split('/').every((part) => !['', '.', '..'].includes(part));
     if (isPlain) found.set(path, one);
-    else if (!path.endsWith('/') && path !== '') leftOut.push(one.key);
+    // WebDAV and others keep folders as empty objects.
+    else if (one.size > 0 || !one.key.endsWith('/')) leftOut.push(one.key);
   }
   return found;
 }
