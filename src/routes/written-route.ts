@@ -220,7 +220,7 @@ function upstreamOf(url: string, path: string, tls: UpstreamTlsConfig | undefine
 /** Another route may reach the same place in another way: one id with two addresses would have the gateways refuse all routes. */
 function tlsSuffix({ ca, name, verify }: UpstreamTlsConfig): string {
   const said = JSON.stringify([ca, name, verify]);
-  return said === '[null,null,null]' ? '' : `#${sha256Hex(said).slice(0, 8)}`;
+  return said === '[null,null,null]' ? '' : `#${sha256Hex(said).slice(0, 16)}`;
 }
 
 function upstreamTlsOf(

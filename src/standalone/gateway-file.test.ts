@@ -306,7 +306,7 @@ test('upstreams over TLS, by the authority of a file', async () => {
   const { content } = read(`${LISTENERS}routes: [{ upstreams: ${two} }]`);
   const target = content.routes[0]?.target;
   const upstreams = target?.kind === 'upstreams' ? target.upstreams : [];
-  assert.match(upstreams[1]?.id ?? '', /^https:\/\/b:8443#[0-9a-f]{8}$/);
+  assert.match(upstreams[1]?.id ?? '', /^https:\/\/b:8443#[0-9a-f]{16}$/);
   assert.deepEqual(upstreams, [
     { id: 'https://a:443', address: { kind: 'tcp', host: 'a', port: 443, tls: {} } },
     {
