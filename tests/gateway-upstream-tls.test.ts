@@ -99,14 +99,23 @@ test('with a cache, and with active checks', async (t) => {
 });
 
 test('who cannot prove it gets no request, and the log says why', async (t) => {
-  const app = await tlsApp(t, ['app.test']);
-  for (const tls of [
-    { name: 'app.test' },
-    { ca: CA, name: 'other.test' },
-    { ca: CA },
-  ] satisfies UpstreamTlsConfig[]) {
+  const names = Array.from({ length: 50 }, (_, at) => `app-${at}.test`);
+  const app = await tlsApp(t, ['app.test', ...names]);
+  const table: readonly (readonly [UpstreamTlsConfig, RegExp])[] = [
+    [{ name: 'app.test' }, /^No upstream takes connections: unable to verify/],
+    [
+      { ca: CA, name: 'other.test' },
+      /^No upstream takes connections: .*Host: other\.test\. is not/,
+    ],
+    [{ ca: CA }, /^No upstream takes connections: .*IP: 127\.0\.0\.1 is not/],
+  ];
+  for (const [tls, wanted] of table) {
     const gateway = await before(t, app, tls);
     assert.equal((await ask(gateway, '/')).status, 503);
+    await until('the log', () => gateway.entries.length > 0);
+    const { error = '' } = gateway.entries[0] ?? {};
+    assert.match(error, wanted);
+    assert.ok(error.length < 400, error);
   }
   assert.deepEqual(app.hosts, []);
   const blind = await before(t, app, { verify: false });
