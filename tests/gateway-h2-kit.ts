@@ -12,7 +12,10 @@ import type { GatewayLimits, ListenerConfig, RouteConfig } from '../src/gateway/
 import { Gateway, until } from './gateway-kit.ts';
 
 const DAY_MS = 86_400_000;
-const VALIDITY = { notBefore: Date.now() - DAY_MS, notAfter: Date.now() + DAY_MS };
+export const VALIDITY: { readonly notBefore: number; readonly notAfter: number } = {
+  notBefore: Date.now() - DAY_MS,
+  notAfter: Date.now() + DAY_MS,
+};
 
 export const AUTHORITY: KeyPair = await createAuthority({
   commonName: 'Test',
@@ -22,13 +25,14 @@ export const AUTHORITY: KeyPair = await createAuthority({
 export async function issue(
   names: readonly string[],
   validity: { readonly notBefore: number; readonly notAfter: number } = VALIDITY,
+  addresses: readonly string[] = [],
 ): Promise<{ readonly cert: string; readonly key: string }> {
   const pair = await issueCertificate({
     authority: AUTHORITY,
-    commonName: names[0] ?? '',
+    commonName: names[0] ?? 'app',
     validity,
     dnsNames: [...names],
-    addresses: [],
+    addresses: [...addresses],
     uris: [],
     asClient: false,
   });

@@ -151,6 +151,22 @@ test('the one who asked first leaves, and harms nobody at any gateway', async ()
   assert.equal(gateways.asked.length, gateways.all.length);
 });
 
+test('a host that a rule names is told to the origin by the owner too', async () => {
+  await using gateways = await SharingGateways.start(
+    [{ workers: 2 }],
+    (_request, response) => {
+      response.setHeader('Cache-Control', 'max-age=60');
+      response.end('inner');
+    },
+    { site: { headers: { request: { set: { Host: 'inner.test' } } } } },
+  );
+  for (const path of PATHS) await get(gateways.all[0], path);
+  const told = new Set(gateways.asked.map(({ headers }) => headers.host));
+  assert.deepEqual([...told], ['inner.test']);
+  // Some of them are the other process's.
+  assert.ok((gateways.all[0]?.plane.sharingCounts?.asked ?? 0) > 0);
+});
+
 test('what a request says of itself counts at the owner as it does at the first process', async () => {
   await using gateways = await SharingGateways.start([{ workers: 2 }], (request, response) => {
     response.setHeader(

@@ -94,6 +94,25 @@ describe('upgrades', () => {
     });
   }
 
+  test('a drain lets the answer to a POST finish, which may be a stream of events too', async () => {
+    const over = Promise.withResolvers<void>();
+    await using gateway = await startWithApp((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write('data: 1\n\n');
+      void over.promise.then(() => response.end('data: last\n\n'));
+    });
+    const [listens, asks] = [gateway.connect(), gateway.connect()];
+    listens.send(GET);
+    await listens.see(/data: 1/);
+    asks.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n');
+    await asks.see(/data: 1/);
+    const drained = gateway.plane.drain(600_000);
+    await listens.closed();
+    over.resolve();
+    await asks.see(/data: last\n\n\r\n0\r\n\r\n/);
+    await drained;
+  });
+
   test('bytes sent with the handshake arrive, and either side may close first', async () => {
     await using gateway = await Gateway.start([]);
     await using origin = await RawOrigin.start(`${gateway.folder}/o.sock`, (connection) => {

@@ -6,7 +6,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import type { RouteConfig, UpstreamTlsConfig } from '../src/gateway/config.ts';
-import { AUTHORITY, issue } from './gateway-h2-kit.ts';
+import { AUTHORITY, issue, VALIDITY } from './gateway-h2-kit.ts';
 import { Gateway, proxyRoute, until } from './gateway-kit.ts';
 import { ask, siteBefore } from './gateway-site-kit.ts';
 
@@ -20,7 +20,11 @@ interface App {
   readonly resumed: boolean[];
 }
 
-async function tlsApp(t: TestContext, names: readonly string[]): Promise<App> {
+async function tlsApp(
+  t: TestContext,
+  names: readonly string[],
+  addresses: readonly string[] = [],
+): Promise<App> {
   const hosts: App['hosts'] = [];
   const names_: unknown[] = [];
   const resumed: boolean[] = [];
@@ -30,7 +34,7 @@ async function tlsApp(t: TestContext, names: readonly string[]): Promise<App> {
     response.setHeader('Connection', 'close');
     response.end('over TLS');
   };
-  const server = createServer(await issue(names), answer);
+  const server = createServer(await issue(names, VALIDITY, addresses), answer);
   server.on('secureConnection', (socket) => {
     names_.push((socket as unknown as { readonly servername: unknown }).servername);
     resumed.push(socket.isSessionReused());
@@ -95,18 +99,47 @@ test('with a cache, and with active checks', async (t) => {
 });
 
 test('who cannot prove it gets no request, and the log says why', async (t) => {
-  const app = await tlsApp(t, ['app.test']);
-  for (const tls of [
-    { name: 'app.test' },
-    { ca: CA, name: 'other.test' },
-    { ca: CA },
-  ] satisfies UpstreamTlsConfig[]) {
+  const names = Array.from({ length: 50 }, (_, at) => `app-${at}.test`);
+  const app = await tlsApp(t, ['app.test', ...names]);
+  const table: readonly (readonly [UpstreamTlsConfig, RegExp])[] = [
+    [{ name: 'app.test' }, /^No upstream takes connections: unable to verify/],
+    [
+      { ca: CA, name: 'other.test' },
+      /^No upstream takes connections: .*Host: other\.test\. is not/,
+    ],
+    [{ ca: CA }, /^No upstream takes connections: .*IP: 127\.0\.0\.1 is not/],
+  ];
+  for (const [tls, wanted] of table) {
     const gateway = await before(t, app, tls);
     assert.equal((await ask(gateway, '/')).status, 503);
+    await until('the log', () => gateway.entries.length > 0);
+    const { error = '' } = gateway.entries[0] ?? {};
+    assert.match(error, wanted);
+    assert.ok(error.length < 400, error);
   }
   assert.deepEqual(app.hosts, []);
   const blind = await before(t, app, { verify: false });
   assert.equal((await ask(blind, '/')).status, 200);
+});
+
+test('an address that a certificate is to show is looked for in it', async (t) => {
+  const app = await tlsApp(t, [], ['10.9.8.7']);
+  const known = await before(t, app, { ca: CA, name: '10.9.8.7' });
+  assert.equal((await ask(known, '/')).status, 200);
+  const other = await before(t, app, { ca: CA, name: '10.9.8.8' });
+  assert.equal((await ask(other, '/')).status, 503);
+  const here = await tlsApp(t, [], ['127.0.0.1']);
+  const wrong = await before(t, here, { ca: CA, name: '10.9.8.7' });
+  assert.equal((await ask(wrong, '/')).status, 503);
+});
+
+test('who has to prove it after a change of the routes has to at once', async (t) => {
+  const app = await tlsApp(t, ['app.test']);
+  const gateway = await before(t, app, { verify: false });
+  assert.equal((await ask(gateway, '/')).status, 200);
+  const address = { kind: 'tcp', host: '127.0.0.1', port: app.port, tls: { ca: CA } } as const;
+  await gateway.route(proxyRoute([{ id: 'tls', address }]));
+  assert.equal((await ask(gateway, '/')).status, 503);
 });
 
 test('an upstream is told another host when a rule says so', async (t) => {

@@ -265,8 +265,9 @@ const route: Schema<RouteConfig> = once(
     limits: optional(object(routeLimitFields) as Schema<Partial<RouteLimits>>),
     cache: optional(routeCache),
     accessLog,
-    balance: optional(balanceSchema),
+    // Before the checks, which name the host that it sets.
     site: optional(siteSchema),
+    balance: optional(balanceSchema),
   }),
 );
 

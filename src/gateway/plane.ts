@@ -40,7 +40,10 @@ export class Plane {
   draining = false;
   /** While draining: who kept a connection may use it once more. */
   leavesGently = false;
-  /** While draining: streams of events end; who listens to one comes again by itself (HTML 9.2.3). */
+  /**
+   * While draining: streams of events end that were asked for with GET; who listens to one comes again by itself (HTML 9.2.3). Nobody does
+   * for the answer to a POST, which may look the same.
+   */
   endsStreams = false;
   /** Counts while somebody wants to know what is asked most. */
   top: TopMeter | undefined;

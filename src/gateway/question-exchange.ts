@@ -59,8 +59,8 @@ export class QuestionExchange extends CachedExchange {
   }
 
   protected override changeFor(decision: Decision<Stored>, route: Route): HeadChange {
-    const { drop, lines } = super.changeFor(decision, route);
-    return { drop: [...drop, QUESTION_FIELD], lines };
+    const change = super.changeFor(decision, route);
+    return { ...change, drop: [...change.drop, QUESTION_FIELD] };
   }
 
   protected override goAround(): void {

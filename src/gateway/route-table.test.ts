@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { GatewayConfig, RouteConfig, RouteTarget } from './config.ts';
+import type { GatewayConfig, RouteConfig, RouteTarget, UpstreamTlsConfig } from './config.ts';
 import { DEFAULT_GATEWAY_LIMITS, DEFAULT_ROUTE_LIMITS } from './limits.ts';
 import { RouteTable } from './route-table.ts';
 
@@ -176,6 +176,22 @@ test('a new table keeps meters and upstreams of unchanged ids and retires the re
     [],
   );
   second.upstream('same')?.retire();
+});
+
+test('an upstream that has to prove itself in another way is another one', () => {
+  const over = (tls: UpstreamTlsConfig | undefined): GatewayConfig => {
+    const address = { kind: 'tcp', host: 'a', port: 443, ...(tls && { tls }) } as const;
+    const target: RouteTarget = { kind: 'upstreams', upstreams: [{ id: 'u', address }] };
+    return config([{ ...route('r', ['*']), target }]);
+  };
+  let table = RouteTable.build(over({ verify: false }), undefined);
+  for (const tls of [{}, { name: 'b' }, undefined]) {
+    const before = table.upstream('u');
+    table = RouteTable.build(over(tls), table);
+    assert.notEqual(table.upstream('u'), before);
+    assert.equal(before?.retired, true);
+    assert.equal(RouteTable.build(over(tls), table).upstream('u'), table.upstream('u'));
+  }
 });
 
 test('limits of a route replace single defaults', () => {

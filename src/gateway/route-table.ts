@@ -4,6 +4,7 @@
  * A table never changes; a new config makes a new one, which takes over routes that are the same object in both, and of others meters and
  * upstreams with the same id.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { Balancer } from './balancing/balancer.ts';
 import { Regions } from './balancing/regions.ts';
 import type { GatewayConfig, RouteConfig, RouteLimits, UpstreamConfig } from './config.ts';
@@ -245,6 +246,7 @@ function sameAddress(a: UpstreamConfig, b: UpstreamConfig): boolean {
   const two = b.address;
   if (one.kind === 'socket') return two.kind === 'socket' && one.path === two.path;
   if (two.kind === 'socket' || one.host !== two.host || one.port !== two.port) return false;
-  const node = one.kind === 'node' ? one.node : '';
-  return one.kind === two.kind && (two.kind === 'tcp' || two.node === node);
+  if (one.kind === 'node') return two.kind === 'node' && one.node === two.node;
+  // Whom it has to prove to be is a part of where it is.
+  return two.kind === 'tcp' && isDeepStrictEqual(one.tls, two.tls);
 }

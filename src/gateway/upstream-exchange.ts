@@ -477,7 +477,8 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
   sweep(horizonMs: number): void {
     const { route } = this;
     if (route === undefined) return;
-    if (this.phase === PHASE.body && this.isLasting && this.plane.endsStreams) {
+    const isOfEvents = this.isLasting && this.method === 'GET';
+    if (this.phase === PHASE.body && isOfEvents && this.plane.endsStreams) {
       this.giveUp(502, 'The gateway leaves, which ends streams of events');
       return;
     }

@@ -1,6 +1,12 @@
 /** Connections over TLS to one upstream: whom it has to prove to be, and the session that makes the next handshake short. */
 import { isIP } from 'node:net';
-import { connect, type ConnectionOptions, createSecureContext, type TLSSocket } from 'node:tls';
+import {
+  checkServerIdentity,
+  connect,
+  type ConnectionOptions,
+  createSecureContext,
+  type TLSSocket,
+} from 'node:tls';
 import type { UpstreamTlsConfig } from './config.ts';
 
 export class UpstreamTls {
@@ -25,6 +31,7 @@ export class UpstreamTls {
       rejectUnauthorized: verify,
       // An address is no server name (RFC 6066 3); it is looked for in the certificate all the same.
       ...(isIP(name) === 0 ? { servername: name } : {}),
+      checkServerIdentity: (_host, shown) => checkServerIdentity(name, shown),
     };
   }
 

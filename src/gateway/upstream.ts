@@ -25,6 +25,9 @@ const IDLE_MARGIN_MS = 1000;
 const DOWN_FIRST_MS = 250;
 const DOWN_MOST_MS = 5000;
 
+/** Of a certificate for another host, all names would be said with every request. */
+const REFUSAL_CHARACTERS_MAX = 300;
+
 /** Who uses a socket for the moment. Bytes are valid only during the call. */
 export interface UpstreamUser {
   /** It had to wait for it: a socket that connects now, or one that has become free. */
@@ -81,12 +84,13 @@ export class UpstreamSocket {
     });
     this.socket.on('error', (error) => {
       this.error = error;
-      if (!this.connected) upstream.refusal = error.message;
     });
     this.socket.on('close', () => {
       const { user } = this;
       this.user = undefined;
       upstream.closed(this);
+      if (!this.connected)
+        upstream.refusal = (this.error?.message ?? '').slice(0, REFUSAL_CHARACTERS_MAX);
       user?.upstreamClosed(this.error);
     });
   }
@@ -140,7 +144,7 @@ export class Upstream implements Candidate {
   readonly isFar: boolean;
   /** Undefined: not over TLS. */
   readonly tls: UpstreamTls | undefined;
-  /** Why it took no connection the last time that it took none. */
+  /** Why it took no connection the last time that it took none; empty when it did not say. */
   refusal = '';
   requests = 0;
   /** What goes on for as long as somebody listens: upgraded connections, and streams of events. */

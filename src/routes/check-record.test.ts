@@ -62,6 +62,10 @@ test('what is wrong is said with the key as it was written', () => {
       /^Key "headers.request.set.Host" is "a b", want a host/,
     ],
     [
+      { ...HOST, app: 'x', health: { path: '/' }, headers: { request: { set: { Host: 'a b' } } } },
+      /^Key "headers.request.set.Host" is "a b", want a host/,
+    ],
+    [
       { ...HOST, app: 'x', headers: { response: { set: { Host: 'a' } } } },
       /^Key "headers.response.set.Host" is "Host", which no rule may change/,
     ],

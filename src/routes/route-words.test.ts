@@ -15,6 +15,8 @@ test('a place in a route is told as it was written', () => {
     ['routes[0].balance.limits.queueTimeoutMs', 'routes[0].limits.queueTimeout'],
     ['routes[0].site.access.trust[0]', 'routes[0].trust[0]'],
     ['routes[0].site.headers.request.set.Via', 'routes[0].headers.request.set.Via'],
+    ['routes[0].site.headers.request.set.X-Wait-Ms', 'routes[0].headers.request.set.X-Wait-Ms'],
+    ['routes[0].target.upstreams[1].address.tls.name', 'routes[0].upstreams[1].tls.name'],
     ['routes[0].site.rate.perMs', 'routes[0].rate.per'],
     ['routes[0].limits.responseTimeoutMs', 'routes[0].timeouts.response'],
     ['routes[0].limits.requestBodyBytesMax', 'routes[0].limits.requestBody'],

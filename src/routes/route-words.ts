@@ -6,6 +6,7 @@ const PLACE = /\broutes\[\d+\]\.[\w.[\]-]+/g;
 const WORDS: readonly (readonly [RegExp, string])[] = [
   [/^hosts\b/, 'host'],
   [/^target\.upstreams\b/, 'upstreams'],
+  [/^(upstreams\[\d+\])\.address\.tls\b/, '$1.tls'],
   [/^target\.(location|from)\b/, 'redirect.$1'],
   [/^target\.(root|fallback|notFound|index|list)\b/, 'static.$1'],
   [/^target\.message\b/, 'respond.message'],
@@ -23,7 +24,8 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/^limits\.requestBodyBytesMax\b/, 'limits.requestBody'],
   [/^cache\.(negative|staleUnreachable|heuristicMax)S\b/, 'cache.$1'],
   [/^eject\.shareMax\b/, 'eject.share'],
-  [/Ms(?=Max\b|$)/, ''],
+  // Names of fields stay as they are.
+  [/^(?!headers\.)(.*)Ms(?=Max\b|$)/, '$1'],
 ];
 
 /** `text` is a path such as `routes[0].site.access.deny[0]`, or a sentence with such paths. */

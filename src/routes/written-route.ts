@@ -213,8 +213,14 @@ function upstreamOf(url: string, path: string, tls: UpstreamTlsConfig | undefine
   const host = hostname.replace(/^\[|\]$/g, '');
   const isTls = protocol === 'https:';
   const port = parsed.port === '' ? (isTls ? 443 : 80) : Number(parsed.port);
-  const id = `${protocol}//${hostname}:${port}`;
+  const id = `${protocol}//${hostname}:${port}${tls === undefined ? '' : tlsSuffix(tls)}`;
   return { id, address: { kind: 'tcp', host, port, ...(isTls ? { tls: tls ?? {} } : {}) } };
+}
+
+/** Another route may reach the same place in another way: one id with two addresses would have the gateways refuse all routes. */
+function tlsSuffix({ ca, name, verify }: UpstreamTlsConfig): string {
+  const said = JSON.stringify([ca, name, verify]);
+  return said === '[null,null,null]' ? '' : `#${sha256Hex(said).slice(0, 16)}`;
 }
 
 function upstreamTlsOf(

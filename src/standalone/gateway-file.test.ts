@@ -305,10 +305,12 @@ test('upstreams over TLS, by the authority of a file', async () => {
   const two = '[https://a, { url: "https://b:8443", tls: { ca: ca.pem, name: c } }]';
   const { content } = read(`${LISTENERS}routes: [{ upstreams: ${two} }]`);
   const target = content.routes[0]?.target;
-  assert.deepEqual(target?.kind === 'upstreams' ? target.upstreams : undefined, [
+  const upstreams = target?.kind === 'upstreams' ? target.upstreams : [];
+  assert.match(upstreams[1]?.id ?? '', /^https:\/\/b:8443#[0-9a-f]{16}$/);
+  assert.deepEqual(upstreams, [
     { id: 'https://a:443', address: { kind: 'tcp', host: 'a', port: 443, tls: {} } },
     {
-      id: 'https://b:8443',
+      id: upstreams[1]?.id,
       address: { kind: 'tcp', host: 'b', port: 8443, tls: { ca: certificatePem, name: 'c' } },
     },
   ]);
@@ -317,6 +319,19 @@ test('upstreams over TLS, by the authority of a file', async () => {
     refusal(`${LISTENERS}${none}`),
     /^FILE:2: Key "routes\[0\]\.upstreams\[0\]\.tls\.ca" is "gateway\.yml", which is no certificate/,
   );
+});
+
+test('routes may reach one place over TLS in several ways', () => {
+  const ways = ['{}', '{ verify: false }', '{ name: b }', '{ name: c }'];
+  const routes = ways.map(
+    (tls, at) => `{ path: /${at}, upstreams: { url: "https://a", tls: ${tls} } }`,
+  );
+  const plain = '{ upstreams: https://a }';
+  const { content } = read(`${LISTENERS}routes: [${[plain, ...routes].join(', ')}]`);
+  const ids = content.routes.map(({ target }) =>
+    target.kind === 'upstreams' ? target.upstreams[0]?.id : undefined,
+  );
+  assert.equal(new Set(ids).size, ways.length);
 });
 
 test('a route has as many hosts as it wants', () => {

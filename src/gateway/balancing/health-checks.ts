@@ -1,8 +1,10 @@
 /** Asks the upstreams of a route again and again whether they are well: those of the moment, over whatever leads to them. */
+import { isIPv6 } from 'node:net';
 import type { Clock } from '../../base/time.ts';
 import { isHttpError } from '../../http/http-error.ts';
 import { ResponseHead } from '../../http/head.ts';
 import { RESPONSE_HEAD_LIMITS } from '../../http/limits.ts';
+import type { UpstreamAddress } from '../config.ts';
 import type { UpstreamSocket, UpstreamUser } from '../upstream.ts';
 import type { HealthConfig } from './balance-config.ts';
 import { isHealthyStatus } from './health.ts';
@@ -62,8 +64,7 @@ class HealthCheck implements UpstreamUser {
 
   upstreamConnected(): void {
     const { address } = this.#member.upstream.config;
-    const own = address.kind === 'tcp' ? `${address.host}:${address.port}` : 'localhost';
-    const { path, host = own } = this.#config;
+    const { path, host = hostOf(address) } = this.#config;
     this.#member.upstream.connectSucceeded();
     this.#socket?.out.text(
       `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: moln-health\r\nConnection: close\r\n\r\n`,
@@ -105,6 +106,13 @@ class HealthCheck implements UpstreamUser {
     this.#member.upstream.drop(this, this.#socket);
     done?.(isGood);
   }
+}
+
+/** What Host says of it (RFC 9110 7.2). */
+function hostOf(address: UpstreamAddress): string {
+  if (address.kind !== 'tcp') return 'localhost';
+  const { host, port } = address;
+  return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 
 /** Of the final answer; undefined while its head is not all there. Throws `HttpError`. */

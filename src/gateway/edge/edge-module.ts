@@ -56,14 +56,14 @@ export class EdgeModule implements Disposable {
     const id = ++this.#lastId;
     const { promise, resolve } = Promise.withResolvers<EdgeOutcome>();
     const ask = { ...request, id };
-    this.#waiting.set(id, { ask, settle: resolve, timer: this.#timer(id), isDelayed: false });
+    const timer = this.#timer(id, this.#options.config.timeoutMs);
+    this.#waiting.set(id, { ask, settle: resolve, timer, isDelayed: false });
     this.#post(ask);
     return promise;
   }
 
-  #timer(id: number): Disposable {
-    const { config, clock } = this.#options;
-    return clock.after(config.timeoutMs, () => this.#late(id));
+  #timer(id: number, afterMs: number): Disposable {
+    return this.#options.clock.after(afterMs, () => this.#late(id));
   }
 
   #post(message: ToThread): void {
@@ -143,7 +143,8 @@ export class EdgeModule implements Disposable {
     if (waiting.isDelayed) return;
     waiting.isDelayed = true;
     waiting.timer[Symbol.dispose]();
-    waiting.timer = this.#timer(waiting.ask.id);
+    // It has all of it at the next thread: so long may pass before there is one.
+    waiting.timer = this.#timer(waiting.ask.id, this.#options.config.timeoutMs + EDGE.pingMs);
   }
 
   /** Whoever was begun may be at fault, and is told; the others are asked of the next thread. `isForGood`: there is none. */

@@ -111,13 +111,13 @@ function answer(
     ]);
 }
 
-/** Puts the request to the module; the body is given away. */
+/** Puts the request to the module. */
 export function askEdge(
   module: EdgeModule,
   ask: Omit<EdgeAsk, 'id' | 'body'>,
   body: Buffer | undefined,
 ): Promise<EdgeOutcome> {
-  // A copy of its own: it moves to the thread, and the gateway still has to send it on.
+  // A copy of its own: the gateway still has to send it on, and a message takes all of the memory that a body is a part of.
   const own = body === undefined || body.length === 0 ? undefined : new Uint8Array(body);
   return module.ask({ ...ask, body: own });
 }
