@@ -105,3 +105,39 @@ test('an answer that came before the body was read wins over the write that fail
   says = '';
   assert.equal(await put(), '502 "lost"');
 });
+
+test('a client of HTTP/1.0 gets no 100, whatever it expects', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'moln-door-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const inside = createHttpServer((asked, response) => {
+    asked.resume().on('end', () => response.end('done'));
+  });
+  const path = join(folder, 'private.sock');
+  await new Promise<void>((done) => inside.listen(path, done));
+  using door = new ApiDoor(path);
+  const outside = createHttpServer((asked, response) => {
+    void door.serve(asked, response, { isLocal: false });
+  });
+  outside.on('checkContinue', (asked: IncomingMessage, response) => {
+    void door.serve(asked, response, { isLocal: false });
+  });
+  await new Promise<void>((done) => outside.listen(0, '127.0.0.1', done));
+  const { port } = outside.address() as AddressInfo;
+  t.after(() => {
+    inside.close();
+    outside.close();
+  });
+  for (const [version, first] of [
+    ['1.0', 'HTTP/1.1 200 OK'],
+    ['1.1', 'HTTP/1.1 100 Continue'],
+  ]) {
+    const client = connect(port, '127.0.0.1');
+    client.write(
+      `PUT /x HTTP/${version}\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\na`,
+    );
+    let text = '';
+    for await (const piece of client as AsyncIterable<Buffer>) text += piece.toString();
+    assert.equal(text.split('\r\n')[0], first);
+    assert.match(text, /done/);
+  }
+});

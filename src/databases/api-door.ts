@@ -159,6 +159,8 @@ function onwardHeaders(request: IncomingMessage, { isLocal }: Origin): OutgoingH
   for (const [name, value] of Object.entries(request.headers)) {
     if (!HOP_BY_HOP.has(name) && name !== LOCAL_HEADER) headers[name] = value;
   }
+  // Who speaks HTTP/1.0 knows no 100 (RFC 9110 §10.1.1).
+  if (request.httpVersion === '1.0') delete headers.expect;
   if (isLocal) headers[LOCAL_HEADER] = '1';
   return headers;
 }

@@ -261,9 +261,12 @@ export class DatabasePlacer {
       });
     const isNew = (next: PlacesInput['places']): boolean =>
       next.some((each, at) => each !== stripes[at]);
+    // Who is said to lead does not yet: no copy goes before that is over.
+    const isMoving = this.#moving.has(record.id);
     // Whether copies are current is asked only when it matters.
-    const isSettled = !isNew(decide(NO)) && !isNew(decide(YES));
-    const next = isSettled ? stripes : decide(currentIn(await states(), record.id));
+    const isSettled = !isNew(decide(NO)) && (isMoving || !isNew(decide(YES)));
+    const isCurrent = isSettled || isMoving ? NO : currentIn(await states(), record.id);
+    const next = isSettled ? stripes : decide(isCurrent);
     if (!isNew(next) && near.join(' ') === nearBefore.join(' ')) return;
     const kept = asked.filter(({ node }) => nodes.some(({ id }) => id === node));
     const { log } = this.#options;
