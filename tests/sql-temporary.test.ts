@@ -15,6 +15,11 @@ for (const count of [1, 3]) {
     assert.deepEqual(await rows(session, 'SELECT name FROM dear ORDER BY id'), [['b'], ['c']]);
     await ask(session, 'CREATE TEMP TABLE basket (item INTEGER PRIMARY KEY, n)');
     await ask(session, 'INSERT INTO basket SELECT id, 1 FROM dear');
+    // From a table of the same columns SQLite takes rows as they are, and names no column that it reads.
+    await ask(session, 'CREATE TEMP TABLE held (id INTEGER PRIMARY KEY, name TEXT, price)');
+    await ask(session, 'INSERT INTO held SELECT * FROM item');
+    assert.deepEqual(await rows(session, 'SELECT sum(price) FROM held'), [[45n]]);
+    await ask(session, 'DROP TABLE held');
     const joined = 'SELECT name, n FROM basket JOIN item ON item = id ORDER BY id';
     assert.deepEqual(await rows(session, joined), [
       ['b', 1n],

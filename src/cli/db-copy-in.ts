@@ -31,7 +31,7 @@ const VALUE_BYTES = 16;
 const FILLING = /^\s*(?:insert|replace|update|delete)\b/i;
 /** What a dump says around its statements. Each of our transactions has its own. */
 const AROUND =
-  /^(?:begin|commit|end|pragma(?!\s+(?:user_version|application_id)\s*=\s*\d+\s*;?\s*$))\b/i;
+  /^(?:begin|commit|end|pragma(?!\s+(?:user_version|application_id)\s*=\s*-?\d+\s*;?\s*$))\b/i;
 const KEYS_OFF = /^pragma\s+foreign_keys\s*=\s*(?:off|no|false|0)\s*;?\s*$/i;
 /** How `sqlite3 .dump` begins virtual tables; SQLite's own pages of them follow. */
 const OWN_PAGES = /^pragma\s+writable_schema\s*=\s*on\b/i;

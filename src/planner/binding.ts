@@ -117,7 +117,7 @@ export function bind(catalogue: Catalogue, sql: string, reach?: Reach): Binding 
     if (DENIED_FUNCTIONS.has(name))
       throw new MolnError('PLANNER_DENIED', `${name}() is not allowed`);
   }
-  for (const table of joinedSilently(catalogue, sql, [...through, ...touched])) {
+  for (const table of readSilently(catalogue, { sql, parsed }, [...through, ...touched])) {
     tables.add(table);
     if (table.schema === 'temp') temporaryMet++;
     else othersMet++;
@@ -150,10 +150,13 @@ export function bind(catalogue: Catalogue, sql: string, reach?: Reach): Binding 
 
 const SILENT: RegExp = /\b(?:natural|using)\b/i;
 
-/** SQLite does not say that it reads a table of which only the columns of USING are used: the texts tell. */
-function joinedSilently(
+/**
+ * SQLite does not say that it reads a table of which only the columns of USING are used, nor one whose rows go into another of the same
+ * columns as they are: the texts tell.
+ */
+function readSilently(
   catalogue: Catalogue,
-  sql: string,
+  { sql, parsed }: { readonly sql: string; readonly parsed: Parsed | undefined },
   names: readonly string[],
 ): ReadonlySet<Table> {
   const joined = new Set<Table>();
@@ -178,7 +181,9 @@ function joinedSilently(
       if (isText && foldName(object.name) === name) look(object.sql, true);
     }
   };
-  if (SILENT.test(sql)) look(sql, false);
+  const { node } = parsed ?? {};
+  const isFed = node?.type === 'InsertStmt' && node.body.type === 'SelectInsertBody';
+  if (isFed || SILENT.test(sql)) look(sql, false);
   for (const name of names) follow(name);
   return joined;
 }
