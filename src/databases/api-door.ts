@@ -154,7 +154,8 @@ function unlessCut(done: WriteDone): WriteDone {
   return (error) => done(CUT.has(systemCode(error) ?? '') ? null : error);
 }
 
-function onwardHeaders(request: IncomingMessage, { isLocal }: Origin): OutgoingHttpHeaders {
+/** What is handed on of a request's head, with who it is from. */
+export function onwardHeaders(request: IncomingMessage, { isLocal }: Origin): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = {};
   for (const [name, value] of Object.entries(request.headers)) {
     if (!HOP_BY_HOP.has(name) && name !== LOCAL_HEADER) headers[name] = value;
@@ -194,7 +195,12 @@ function webSocketHead({ url, headers }: IncomingMessage, { isLocal }: Origin): 
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
-function unavailable(response: ServerResponse, error: unknown, { away, lost }: DoorWords): void {
+/** Says so to who asked, by what was met instead of an answer. */
+export function unavailable(
+  response: ServerResponse,
+  error: unknown,
+  { away, lost }: DoorWords,
+): void {
   if (response.headersSent || response.destroyed) {
     response.destroy();
     return;
