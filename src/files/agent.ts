@@ -29,7 +29,7 @@ import {
   type FilesTroubles,
 } from './control.ts';
 import { filesAway, unauthorized } from './errors.ts';
-import { FilesDoor } from './files-door.ts';
+import { FilesDoor, type Upload } from './files-door.ts';
 import { sendError } from './http-words.ts';
 import {
   CATALOGUE,
@@ -102,7 +102,7 @@ export class Files implements AsyncDisposable {
       clock,
       log,
     });
-    this.#door = new FilesDoor(filesPaths(folders).socket);
+    this.#door = new FilesDoor(filesPaths(folders).socket, clock);
   }
 
   /** Adopts the process of an earlier agent, and follows the record from now on. */
@@ -145,6 +145,16 @@ export class Files implements AsyncDisposable {
       return;
     }
     await this.#door.serve(request, response, origin);
+  }
+
+  /** As `FilesDoor` of the API: takes a large upload over while the process serves. */
+  async lead(upload: Upload): Promise<boolean> {
+    if (this.#record === undefined) return false;
+    // What it is not to be asked for is told by `serve`, in the same words.
+    const state = await this.state().catch(() => undefined);
+    if (state === undefined || state.why !== undefined || upload.socket.destroyed) return false;
+    this.#door.lead(upload);
+    return true;
   }
 
   /** To be called when what `access` says has changed. */

@@ -9,25 +9,48 @@ import { BodyDoor } from '../blobs/blobs.ts';
 import {
   ApiDoor,
   type DoorWords,
+  HearingSocket,
   onwardHeaders,
   type Origin,
   unavailable,
+  unavailableText,
 } from '../databases/databases.ts';
+import type { Clock } from '../base/time.ts';
 import { sendPieces } from '../http/answer.ts';
 import { filesAway, filesLost } from './errors.ts';
-import { API_READ_IDLE_MS, API_READS_MAX } from './limits.ts';
+import { LedUpload } from './led-upload.ts';
+import { API_READ_IDLE_MS, API_READS_MAX, REFUSED_BODY_LINGER_MS } from './limits.ts';
 
 const WORDS: DoorWords = {
   away: JSON.stringify({ error: filesAway('it is being started') }),
   lost: JSON.stringify({ error: filesLost() }),
 };
 
+/** A large upload at the beginning of a connection of the API. */
+export interface Upload {
+  readonly socket: Socket;
+  readonly method: string;
+  /** Begins with `/files`. */
+  readonly url: string;
+  /** By their names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Of the body, in bytes. */
+  readonly length: number;
+  /** Of the body, what has been read. */
+  readonly begun: Buffer;
+  readonly isLocal: boolean;
+}
+
 export class FilesDoor implements Disposable {
+  readonly #socket: string;
+  readonly #clock: Clock;
   readonly #rest: ApiDoor;
   readonly #reads: BodyDoor;
 
   /** `socket`: the private one of the process. */
-  constructor(socket: string) {
+  constructor(socket: string, clock: Clock) {
+    this.#socket = socket;
+    this.#clock = clock;
     this.#rest = new ApiDoor(socket, WORDS);
     this.#reads = new BodyDoor({
       connect: () => connected(socket),
@@ -40,6 +63,23 @@ export class FilesDoor implements Disposable {
   async serve(request: IncomingMessage, response: ServerResponse, origin: Origin): Promise<void> {
     if (isRead(request)) await this.#read(request, response, origin);
     else await this.#rest.serve(request, response, origin);
+  }
+
+  /** Takes the connection over. */
+  lead(upload: Upload): void {
+    const { socket, method, url, headers, length, begun, isLocal } = upload;
+    const fields = Object.entries(onwardHeaders({ headers }, { isLocal }));
+    const lines = fields.map(([name, value]) => `${name}: ${String(value)}\r\n`);
+    new LedUpload({
+      client: socket,
+      near: new HearingSocket().connect(this.#socket),
+      head: `${method} ${url} HTTP/1.1\r\nconnection: close\r\n${lines.join('')}\r\n`,
+      length,
+      begun,
+      lost: (error) => unavailableText(error, WORDS),
+      clock: this.#clock,
+      lingerMs: REFUSED_BODY_LINGER_MS,
+    }).start();
   }
 
   [Symbol.dispose](): void {
