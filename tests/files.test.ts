@@ -63,14 +63,13 @@ test('files of one machine', async (t) => {
     'deploy',
   );
   const authorization = `Bearer ${token}`;
+  const api = {
+    address: node.address,
+    port: node.ports.api,
+    host: `localhost:${node.ports.api}`,
+  };
   const get = (path: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> =>
-    ask({
-      address: node.address,
-      port: node.ports.api,
-      host: `localhost:${node.ports.api}`,
-      path,
-      headers,
-    });
+    ask({ ...api, path, headers });
   const storage = async (): Promise<Storage> =>
     JSON.parse((await get('/api/storage', { authorization })).body) as Storage;
 
@@ -178,6 +177,26 @@ test('files of one machine', async (t) => {
   const same = await get(path, { authorization, 'if-none-match': etag });
   assert.equal(same.status, 304);
   assert.equal((await get(path)).status, 401);
+  // Large enough to be led past the agent's own server.
+  await node.json('files', 'create', 'large');
+  const put = (to: string, headers: Readonly<Record<string, string>>): Promise<Answer> =>
+    ask({ ...api, method: 'PUT', path: to, headers, body: large });
+  const stored = await put('/files/large/by-token', { authorization, 'content-type': 'a/b' });
+  assert.equal(stored.status, 201, stored.body);
+  const stays = await get('/files/large/by-token', { authorization });
+  assert.equal(stays.headers['content-type'], 'a/b');
+  assert.equal(stays.body, large.toString());
+  const strange = await put('/files/large/by-nobody', {
+    authorization: 'Bearer strange',
+    'x-moln-local': '1',
+  });
+  assert.equal(strange.status, 401);
+  assert.match(strange.body, /FILES_UNAUTHORIZED/);
+  assert.equal((await put('/files/nowhere/large', { authorization })).status, 404);
+  assert.equal((await get('/files/large/by-nobody', { authorization })).status, 404);
+  const full = await put('/files/photos/by-token', { authorization });
+  assert.equal(full.status, 507);
+  assert.match(full.body, /FILES_QUOTA/);
 
   const site = join(folder, 'site');
   mkdirSync(join(site, 'img'), { recursive: true });

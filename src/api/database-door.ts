@@ -6,6 +6,21 @@ import type { Duplex } from 'node:stream';
 export const DATABASE_PATH: RegExp = /^\/db\//;
 export const FILES_PATH: RegExp = /^\/files(?:\/|$)/;
 
+/** The first request of a connection, when it brings much for the file store. */
+export interface LargeUpload {
+  readonly socket: Socket;
+  readonly method: string;
+  readonly url: string;
+  /** By their names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Of the body, in bytes. */
+  readonly length: number;
+  /** Of the body, what has been read. */
+  readonly begun: Buffer;
+  /** Over the API's unix socket. Otherwise it has a token, and the file store checks that. */
+  readonly isLocal: boolean;
+}
+
 /** The same for `/files/…`. */
 export interface FilesDoor {
   /** `by`: the name of whoever it need not ask, who is then `isLocal` too. */
@@ -14,6 +29,8 @@ export interface FilesDoor {
     response: ServerResponse,
     origin: { readonly isLocal: boolean; readonly by: string | undefined },
   ): Promise<void>;
+  /** Never rejects. True: it has taken the connection over, which ends with the answer; false: nothing is done, `serve` is to be asked. */
+  lead(upload: LargeUpload): Promise<boolean>;
 }
 
 export interface DatabaseDoor {

@@ -12,6 +12,8 @@ export const SLOW_HEAD_SWEEP_MS = 1_000;
 export const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 /** How long the rest of a refused upload is read and dropped, so that the client gets to read the answer. */
 export const REFUSED_BODY_LINGER_MS = 3_000;
+/** An upload of files from this size on is led past node:http; its connection then ends with it, which is worth it for large ones. */
+export const LARGE_UPLOAD_BYTES: number = 1024 * 1024;
 export const URL_CHARACTERS_MAX = 16_384;
 /** An empty line on every stream this often, so that both ends notice a dead connection. */
 export const HEARTBEAT_MS = 10_000;

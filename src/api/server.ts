@@ -3,7 +3,7 @@
  * shape by the table of operations, and sends answers and errors out; what is done is the `Cloud`'s affair.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { createServer as createNetServer, type Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { isMolnError, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
@@ -13,6 +13,7 @@ import {
   listenUnix,
   proveHandles,
   type TlsCredentials,
+  takeReads,
   type TlsDoor,
 } from '../net/net.ts';
 import { Access } from './access.ts';
@@ -35,6 +36,7 @@ import {
   REFUSED_BODY_LINGER_MS,
   SLOW_HEAD_SWEEP_MS,
 } from './limits.ts';
+import { largeUpload } from './large-upload.ts';
 import { answersTo } from './origin.ts';
 import { Pages } from './pages.ts';
 
@@ -76,6 +78,10 @@ export class ApiServer implements AsyncDisposable {
   readonly #local: Server;
   readonly #remote: Server;
   readonly #listener: FirstByteListener;
+  /** Takes connections for the local server. */
+  readonly #localDoor: NetServer;
+  /** Those whose requests are not with one of the servers. */
+  readonly #outside = new Set<Socket>();
 
   constructor(options: ApiServerOptions) {
     this.#options = options;
@@ -94,6 +100,10 @@ export class ApiServer implements AsyncDisposable {
     });
     this.#local = this.#createServer({ local: true });
     this.#remote = this.#createServer({ local: false });
+    // Half-open, as node:http has it.
+    this.#localDoor = createNetServer({ allowHalfOpen: true }, (socket) =>
+      this.#connectedHere(socket),
+    );
     this.#listener = new FirstByteListener({
       clock,
       log,
@@ -103,13 +113,15 @@ export class ApiServer implements AsyncDisposable {
 
   /** Binds both; throws `API_PORT_TAKEN`, `NET_SOCKET_TAKEN` and their like. Dispose after a failure too. */
   async listen({ unixSocket, tcp, tls }: ApiListenOptions): Promise<void> {
-    if (unixSocket !== undefined) await listenUnix(this.#local, unixSocket);
+    // Statements and files cost less then; without it all goes through streams.
+    const { statements, files } = this.#options;
+    if (statements !== undefined || files !== undefined) await proveHandles();
+    // node:http starts its sweep for slow heads when a server itself listens; these are handed their sockets.
+    this.#local.emit('listening');
+    this.#remote.emit('listening');
+    if (unixSocket !== undefined) await listenUnix(this.#localDoor, unixSocket);
     if (tls !== undefined) this.setTls(tls);
     if (tcp === undefined) return;
-    // Statements cost less then; without it all goes through streams.
-    if (this.#options.statements !== undefined) await proveHandles();
-    // node:http starts its sweep for slow heads when a server itself listens; this one is handed its sockets.
-    this.#remote.emit('listening');
     try {
       await this.#listener.listen(tcp);
     } catch (error) {
@@ -140,12 +152,14 @@ export class ApiServer implements AsyncDisposable {
   /** Ends streams, lets other answers finish for `CLOSE_TIMEOUT_MS`, then cuts what is left. */
   async close(): Promise<void> {
     this.#listener.stopAccepting();
-    if (this.#local.listening) this.#local.close();
+    if (this.#localDoor.listening) this.#localDoor.close();
+    this.#local.close();
     this.#closing.abort(new Error('The API closes'));
     const deadline = Promise.withResolvers<void>();
     using _timer = this.#options.clock.after(CLOSE_TIMEOUT_MS, deadline.resolve);
     const statements = this.#options.statements?.drain() ?? Promise.resolve();
     await Promise.race([Promise.all([...this.#underWay, statements]), deadline.promise]);
+    for (const socket of this.#outside) socket.destroy();
     this.#local.closeAllConnections();
     this.#remote.close();
     this.#remote.closeAllConnections();
@@ -188,11 +202,64 @@ export class ApiServer implements AsyncDisposable {
     statements.take({
       socket,
       isMeant: (host) => answersTo(host, names?.() ?? []),
-      handOver: (given) => {
-        this.#remote.emit('connection', given);
-        given.resume();
-      },
+      handOver: (given) => void this.#begin(given, { local: false }),
     });
+  }
+
+  /** Over the unix socket: whose it is is seen by its first bytes. */
+  #connectedHere(socket: Socket): void {
+    this.#outside.add(socket);
+    socket.on('error', () => undefined);
+    const within = this.#options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS;
+    const timer = this.#options.clock.after(within, () => socket.destroy());
+    const leave = (): void => {
+      timer[Symbol.dispose]();
+      this.#outside.delete(socket);
+    };
+    const left = (): void => void socket.destroy();
+    socket.once('close', leave).once('end', left);
+    const release = takeReads(socket, (buffer, size) => {
+      release();
+      leave();
+      socket.off('close', leave).off('end', left);
+      socket.unshift(Buffer.from(buffer.subarray(0, size)));
+      void this.#begin(socket, { local: true });
+    });
+  }
+
+  /** Never rejects. A large upload goes to the file store as it comes, and the connection with it; all else to node:http. */
+  async #begin(socket: Socket, { local }: { readonly local: boolean }): Promise<void> {
+    // Whoever has it next has his own; an end follows.
+    socket.on('error', () => undefined);
+    const read = (socket.read() ?? Buffer.alloc(0)) as Buffer;
+    if (await this.#isLed(socket, read, local)) return;
+    socket.unshift(read);
+    (local ? this.#local : this.#remote).emit('connection', socket);
+    socket.resume();
+  }
+
+  async #isLed(socket: Socket, read: Buffer, isLocal: boolean): Promise<boolean> {
+    const { files, names } = this.#options;
+    const head = files === undefined ? undefined : largeUpload(read);
+    if (files === undefined || head === undefined) return false;
+    const { headers, end } = head;
+    const { authorization, host } = headers;
+    const isMeant = authorization !== undefined && answersTo(host, names?.() ?? []);
+    if (!isLocal && !isMeant) return false;
+    this.#outside.add(socket);
+    const gone = new Promise<void>((resolve) => socket.once('close', resolve));
+    const begun = read.subarray(end);
+    const isLed = await files.lead({ ...head, socket, begun, isLocal });
+    if (!isLed) {
+      this.#outside.delete(socket);
+      return false;
+    }
+    this.#underWay.add(gone);
+    void gone.then(() => {
+      this.#underWay.delete(gone);
+      this.#outside.delete(socket);
+    });
+    return true;
   }
 
   /** A WebSocket of a database. */

@@ -144,7 +144,8 @@ class Connection {
     if (this.#socket.destroyed) asked.reject(this.#ended());
     const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
     this.#socket.setTimeout(this.#idleMs);
-    this.#socket.write(`${method} ${path} HTTP/1.1\r\nhost: node\r\n${fields.join('')}\r\n`);
+    const head = `${method} ${path} HTTP/1.1\r\nhost: node\r\n${fields.join('')}\r\n`;
+    this.#socket.write(head, 'latin1');
     return asked.promise;
   }
 
@@ -190,7 +191,8 @@ class Connection {
       return;
     }
     this.#framing.read(head, false);
-    if (this.#framing.kind !== BODY.length) throw new Error('its answer has no length');
+    const { kind } = this.#framing;
+    if (kind !== BODY.length && kind !== BODY.none) throw new Error('its answer has no length');
     const body = new Body(this.#socket, this.#framing.length, this.#idleMs);
     const headers: Record<string, string> = {};
     for (let at = 0; at < head.count; at++)

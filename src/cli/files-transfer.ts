@@ -23,6 +23,8 @@ const MIB: number = 1024 * 1024;
 const BYTES = 'application/octet-stream';
 const TRIES_MAX = 5;
 const AGAIN_MS = 1000;
+/** At a time from a file that is sent: with 64 KiB, which a stream takes by itself, it costs nearly twice as much. */
+const READ_BYTES: number = MIB / 4;
 const SHOW_EVERY_BYTES: number = 8 * MIB;
 /** Files from this size on go in parts. */
 const PARTS_FROM_BYTES: number = 64 * MIB;
@@ -48,7 +50,7 @@ export async function putFile(context: Context, path: string, to: FilePlace): Pr
   if (size >= PARTS_FROM_BYTES) return await putInParts(context, from, { to, size, meter });
   return await again(context, () => {
     meter.bytes = 0;
-    const stream = meter.pass(createReadStream(from));
+    const stream = meter.pass(createReadStream(from, { highWaterMark: READ_BYTES }));
     return files.put(bucket, key, { type: mediaTypeOf(key), stream, length: size });
   });
 }
@@ -89,7 +91,7 @@ async function putInParts(
     const sent = meter.bytes;
     const part = await again(context, () => {
       meter.bytes = sent;
-      const stream = meter.pass(createReadStream(path, range));
+      const stream = meter.pass(createReadStream(path, { ...range, highWaterMark: READ_BYTES }));
       return files.putPart(to, { upload, number }, { type: BYTES, stream, length });
     });
     parts.push(part);

@@ -8,6 +8,7 @@ import {
   type OutgoingHttpHeaders,
   request as httpRequest,
   type ServerResponse,
+  STATUS_CODES,
 } from 'node:http';
 import { connect, type NetConnectOpts, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -138,7 +139,7 @@ export class ApiDoor implements Disposable {
  * Goes on reading after a write that failed: a process that refuses a body says why and closes, and what it said has come by then. When nothing
  * has, the end of what comes tells that it is gone.
  */
-class HearingSocket extends Socket {
+export class HearingSocket extends Socket {
   override _write(...[chunk, encoding, done]: Parameters<Socket['_write']>): void {
     super._write(chunk, encoding, unlessCut(done));
   }
@@ -154,7 +155,11 @@ function unlessCut(done: WriteDone): WriteDone {
   return (error) => done(CUT.has(systemCode(error) ?? '') ? null : error);
 }
 
-function onwardHeaders(request: IncomingMessage, { isLocal }: Origin): OutgoingHttpHeaders {
+/** What is handed on of a request's head, with who it is from. */
+export function onwardHeaders(
+  request: Pick<IncomingMessage, 'headers'>,
+  { isLocal }: Origin,
+): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = {};
   for (const [name, value] of Object.entries(request.headers)) {
     if (!HOP_BY_HOP.has(name) && name !== LOCAL_HEADER) headers[name] = value;
@@ -196,16 +201,34 @@ function webSocketHead({ url, headers }: IncomingMessage, { isLocal }: Origin): 
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
-function unavailable(response: ServerResponse, error: unknown, { away, lost }: DoorWords): void {
+/** Says so to who asked, by what was met instead of an answer. */
+export function unavailable(response: ServerResponse, error: unknown, words: DoorWords): void {
   if (response.headersSent || response.destroyed) {
     response.destroy();
     return;
   }
-  if (UNREACHED.has(systemCode(error) ?? '')) {
-    response.writeHead(503, { 'content-type': 'application/json', 'retry-after': '1' });
-    response.end(away);
-  } else {
-    response.writeHead(502, { 'content-type': 'application/json' });
-    response.end(lost);
-  }
+  const { status, headers, body } = refusalOf(error, words);
+  response.writeHead(status, headers).end(body);
+}
+
+/** The same as the bytes of an answer, for a connection that ends with it. */
+export function unavailableText(error: unknown, words: DoorWords): string {
+  const { status, headers, body } = refusalOf(error, words);
+  const said = { ...headers, 'content-length': Buffer.byteLength(body), connection: 'close' };
+  const fields = Object.entries(said).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${fields.join('')}\r\n${body}`;
+}
+
+function refusalOf(
+  error: unknown,
+  { away, lost }: DoorWords,
+): {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+} {
+  const type = { 'content-type': 'application/json' };
+  return UNREACHED.has(systemCode(error) ?? '')
+    ? { status: 503, headers: { ...type, 'retry-after': '1' }, body: away }
+    : { status: 502, headers: type, body: lost };
 }

@@ -1,6 +1,14 @@
 /** Door of `databases`: the databases of a cluster, and this node's process that serves them. */
 export { ApiConnections } from './api-connections.ts';
-export { ApiDoor, type Origin } from './api-door.ts';
+export {
+  ApiDoor,
+  type DoorWords,
+  HearingSocket,
+  onwardHeaders,
+  type Origin,
+  unavailable,
+  unavailableText,
+} from './api-door.ts';
 export { type CreateRequest, Databases, type DatabasesOptions, type KeySealer } from './catalog.ts';
 export type { DatabaseView } from './database-view.ts';
 export type {

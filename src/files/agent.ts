@@ -12,7 +12,6 @@ import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { PeerNode, Peers } from '../cluster/cluster.ts';
 import {
-  ApiDoor,
   type DatabaseFolders,
   type Databases,
   type KeySealer,
@@ -29,7 +28,8 @@ import {
   type FilesState,
   type FilesTroubles,
 } from './control.ts';
-import { filesAway, filesLost, unauthorized } from './errors.ts';
+import { filesAway, unauthorized } from './errors.ts';
+import { FilesDoor, type Upload } from './files-door.ts';
 import { sendError } from './http-words.ts';
 import {
   CATALOGUE,
@@ -76,7 +76,7 @@ const PORTS: FilesConfig['ports'] = { s3: 7430, webdav: 7431 };
 export class Files implements AsyncDisposable {
   readonly #options: FilesOptions;
   readonly #supervisor: ProcessSupervisor<FilesConfig, FilesState>;
-  readonly #door: ApiDoor;
+  readonly #door: FilesDoor;
   readonly #stop = new AbortController();
   #peersChange: Disposable | undefined;
   #record: FilesRecord | undefined;
@@ -102,10 +102,7 @@ export class Files implements AsyncDisposable {
       clock,
       log,
     });
-    this.#door = new ApiDoor(filesPaths(folders).socket, {
-      away: JSON.stringify({ error: filesAway('it is being started') }),
-      lost: JSON.stringify({ error: filesLost() }),
-    });
+    this.#door = new FilesDoor(filesPaths(folders).socket, clock);
   }
 
   /** Adopts the process of an earlier agent, and follows the record from now on. */
@@ -148,6 +145,16 @@ export class Files implements AsyncDisposable {
       return;
     }
     await this.#door.serve(request, response, origin);
+  }
+
+  /** As `FilesDoor` of the API: takes a large upload over while the process serves. */
+  async lead(upload: Upload): Promise<boolean> {
+    if (this.#record === undefined) return false;
+    // What it is not to be asked for is told by `serve`, in the same words.
+    const state = await this.state().catch(() => undefined);
+    if (state === undefined || state.why !== undefined || upload.socket.destroyed) return false;
+    this.#door.lead(upload);
+    return true;
   }
 
   /** To be called when what `access` says has changed. */

@@ -67,6 +67,12 @@ export const KEY_KNOWN_MS = 5000;
 export const PLACES_EVERY_MS = 5000;
 /** A storage that does not answer for so long is lost: its copies are made anew elsewhere. */
 export const PLACE_LOST_MS: number = 30 * 60 * 1000;
+/** Answers to reads that come by the agent, at once; further ones wait. */
+export const API_READS_MAX = 1024;
+/** Such an answer may be silent for so long: finding out why an object is where it is asks other nodes. */
+export const API_READ_IDLE_MS: number = 10 * 60 * 1000;
+/** The rest of an upload that was refused is dropped for so long, so that the client gets to read why. */
+export const REFUSED_BODY_LINGER_MS = 3000;
 /** A JSON body. */
 export const JSON_BYTES_MAX: number = 1024 * 1024;
 /** Blocks that repair looks at in one page, copies that it makes at a time and in one step, and that are known to be due at a time. */

@@ -135,7 +135,8 @@ export class NativeHttp {
       lastModifiedMs: info.modifiedAt,
     });
     if (verdict === 'not-modified' || verdict === 'precondition-failed') {
-      response.writeHead(verdict === 'not-modified' ? 304 : 412, headers).end();
+      if (verdict === 'not-modified') response.writeHead(304, headers).end();
+      else response.writeHead(412, { ...headers, 'content-length': 0 }).end();
       return;
     }
     const wanted =
@@ -143,7 +144,8 @@ export class NativeHttp {
         ? undefined
         : parseRange(range, info.size);
     if (wanted?.kind === 'unsatisfiable') {
-      response.writeHead(416, { 'content-range': unsatisfiedRange(info.size) }).end();
+      const said = { 'content-range': unsatisfiedRange(info.size), 'content-length': 0 };
+      response.writeHead(416, said).end();
       return;
     }
     const [first, ...more] = wanted?.kind === 'ranges' ? wanted.ranges : [];
