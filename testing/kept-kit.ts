@@ -12,18 +12,26 @@ export class KeptKit {
   readonly files: FileKit;
   readonly kept: KeptObjects;
   readonly #socket: string;
+  #isMade: boolean;
   #server: Server | undefined;
 
-  private constructor(files: FileKit) {
+  private constructor(files: FileKit, isMade: boolean) {
     this.files = files;
+    this.#isMade = isMade;
     this.#socket = join(files.folder, 'kept.sock');
-    const make = (): Promise<void> => Promise.reject(new Error('It is there'));
-    this.kept = new KeptObjects({ socket: this.#socket, isThere: () => true, make });
+    this.kept = new KeptObjects({
+      socket: this.#socket,
+      isThere: () => this.#isMade,
+      make: async () => {
+        this.#isMade = true;
+      },
+    });
   }
 
-  static async start(t: TestContext): Promise<KeptKit> {
+  /** `isMade`: default true; else whoever makes it has it. */
+  static async start(t: TestContext, isMade = true): Promise<KeptKit> {
     const files = await FileKit.start({ places: 2 });
-    const kit = new KeptKit(files);
+    const kit = new KeptKit(files, isMade);
     t.after(async () => {
       await kit.away();
       await files[Symbol.asyncDispose]();

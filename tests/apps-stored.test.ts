@@ -93,3 +93,13 @@ test('releases that go with their app, or were replaced long ago, leave the file
   await one.apps.remove('shop');
   await until('all of them to go', async () => (await kept.keys()).length === 0);
 });
+
+test('the file store is made for releases once there are more nodes than keep a copy each', async (t) => {
+  const kit = await KeptKit.start(t, false);
+  const nodes = await LinkedApps.open(t, ['a', 'b', 'c'], kit.kept);
+  const a = nodes.node('a');
+  const release = doneRelease(await deployFiles(t, a, 'shop', nodeApp('"hello"')));
+  assert.equal(await storedOf(a), undefined);
+  await nodes.join(t, 'd');
+  await until('it in the file store', async () => (await storedOf(a))?.includes(release));
+});
