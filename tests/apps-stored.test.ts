@@ -1,5 +1,7 @@
 /** Releases in the file store: what nodes that never had a release run it from, and what becomes of it. */
 import assert from 'node:assert/strict';
+import { appendFileSync, chmodSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { ReleaseStore } from '../src/apps/release-store.ts';
 import { packFolder } from '../src/apps/apps.ts';
@@ -102,4 +104,20 @@ test('the file store is made for releases once there are more nodes than keep a 
   assert.equal(await storedOf(a), undefined);
   await nodes.join(t, 'd');
   await until('it in the file store', async () => (await storedOf(a))?.includes(release));
+});
+
+test('a release that was changed on the disk is not put, and holds up no other', async (t) => {
+  const kit = await KeptKit.start(t, false);
+  const nodes = await LinkedApps.open(t, ['one'], kit.kept);
+  const one = nodes.node('one');
+  const blog = doneRelease(await deployFiles(t, one, 'blog', nodeApp('"blog"')));
+  const shop = doneRelease(await deployFiles(t, one, 'shop', nodeApp('"shop"')));
+  const path = join(one.data, 'apps', 'blog', 'releases', blog, 'tree', 'server.js');
+  chmodSync(path, 0o640);
+  appendFileSync(path, '// changed');
+  await kit.kept.make('test');
+  await until('the other one in the file store', async () => {
+    return (await storedOf(one))?.includes(shop);
+  });
+  assert.deepEqual((await one.apps.show('blog')).stored, []);
 });

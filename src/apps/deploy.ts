@@ -157,8 +157,7 @@ export async function serve(options: ServeOptions): Promise<OperationResult> {
   const more = { release, releasesGone };
   await coordinator.replace({ stored, app, release, env, report, more });
   await forgetUnknown(context, app.name);
-  const why = await context.vault.keep(app.name, release.id);
-  if (why !== undefined) report.step(`The file store gets this release later: ${why}`);
+  await context.vault.keep(app.name, release.id, report);
   return context.result(app);
 }
 

@@ -11,6 +11,7 @@ import type { StepResult, Worker } from '../base/worker.ts';
 import type { Peers } from '../cluster/cluster.ts';
 import type { AppStore } from './app-store.ts';
 import { BUILT_ARCHIVE_LIMITS, packFolder } from './archive.ts';
+import type { Report } from './operations.ts';
 import type { ReleaseStore } from './release-store.ts';
 import {
   COPIES_EVERYWHERE_MAX,
@@ -49,7 +50,7 @@ export class ReleaseVault implements Worker {
   readonly #options: ReleaseVaultOptions;
   /** What was there at the last look, and has been put since. */
   #keys: ReadonlySet<string> = new Set();
-  #why: string | undefined = 'not looked yet';
+  #why: string | undefined;
 
   constructor(options: ReleaseVaultOptions) {
     this.#options = options;
@@ -88,16 +89,16 @@ export class ReleaseVault implements Worker {
     return await this.#options.vault.get(keyOf(app, id));
   }
 
-  /** Of a release that the registry knows. Why it is not there, if it is not: then the worker does it later. */
-  async keep(app: string, id: string): Promise<string | undefined> {
+  /** Puts a release that the registry knows; what cannot be done now is said, and done by the worker later. */
+  async keep(app: string, id: string, report: Pick<Report, 'step'>): Promise<void> {
     const { vault, log } = this.#options;
-    if (!vault.isThere()) return undefined;
+    if (!vault.isThere()) return;
     try {
+      if (!this.#keys.has(keyOf(app, id))) report.step('Putting the release into the file store');
       await this.#put(app, id);
-      return undefined;
     } catch (error) {
       log.info('A release is not in the file store yet', { app, release: id, error });
-      return messageOf(error);
+      report.step(`The file store gets this release later: ${messageOf(error)}`);
     } finally {
       this.wake();
     }
@@ -138,12 +139,15 @@ export class ReleaseVault implements Worker {
     this.#keys = there;
     await store.mustAnswer();
     const known = new Set<string>();
+    const failures: unknown[] = [];
     for (const { name } of await store.list()) {
       for (const { id } of await store.releases(name)) {
         known.add(keyOf(name, id));
         if (signal.aborted) return;
         const isLacking = !there.has(keyOf(name, id));
-        if (isLacking && (await releases.find(name, id)) !== undefined) await this.#put(name, id);
+        if (!isLacking || (await releases.find(name, id)) === undefined) continue;
+        // One that does not go holds up no other.
+        await this.#put(name, id).catch((error: unknown) => failures.push(error));
       }
     }
     for (const key of there) {
@@ -151,12 +155,15 @@ export class ReleaseVault implements Worker {
       await vault.remove(key);
       this.#keys = new Set([...this.#keys].filter((one) => one !== key));
     }
+    if (failures.length > 0) throw failures[0];
   }
 
   async #put(app: string, id: string): Promise<void> {
     const { vault, releases } = this.#options;
     const key = keyOf(app, id);
     if (this.#keys.has(key)) return;
+    // Whoever takes it would refuse it, and it would never be put again.
+    await releases.verify(app, id);
     await vault.put(key, packRelease(await releases.open(app, id)));
     this.#keys = new Set([...this.#keys, key]);
   }
