@@ -17,6 +17,7 @@ import {
   type Progress,
   type Router,
   type UpstreamLoad,
+  type Vault,
 } from '../src/apps/apps.ts';
 import { createLogger, formatPlain, type Logger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
@@ -24,6 +25,7 @@ import { WorkerRunner } from '../src/base/worker.ts';
 import { alonePeers, type Peers } from '../src/cluster/cluster.ts';
 import { openSqliteRegistry, type Registry, type Revision } from '../src/registry/registry.ts';
 import { appFolder } from './app-folder.ts';
+import { nothingKept } from './kept-kit.ts';
 import { until } from './until.ts';
 
 const NODE_ID = 'n1';
@@ -204,7 +206,7 @@ export function dataFolder(t: TestContext, name = 'data', parentMode = 0o711): s
 export async function openApps(
   data: string,
   driver?: 'plain',
-  among?: { readonly peers: Peers; readonly registry: Registry },
+  among?: { readonly peers: Peers; readonly registry: Registry; readonly vault: Vault },
 ): Promise<RunningApps> {
   const clock = systemClock;
   const log = testLog();
@@ -238,6 +240,7 @@ export async function openApps(
     tools: findTools,
     environment: {},
     servicesOf: () => Promise.resolve({}),
+    vault: among?.vault ?? nothingKept,
     urlOf: (host) => `http://${host}:${router.port}/`,
     ...(driver === undefined ? {} : { driver }),
   });

@@ -9,8 +9,10 @@ import { join } from 'node:path';
 import { MolnError } from '../src/base/errors.ts';
 import { systemClock } from '../src/base/time.ts';
 import type { Member, NodeMethods, PeerNode, Peers, PeerState } from '../src/cluster/cluster.ts';
+import type { Vault } from '../src/apps/apps.ts';
 import { openSqliteRegistry, type Registry } from '../src/registry/registry.ts';
 import { dataFolder, openApps, type RunningApps, testLog } from './apps-kit.ts';
+import { nothingKept } from './kept-kit.ts';
 
 interface LinkedNode {
   readonly member: Member;
@@ -23,22 +25,28 @@ interface LinkedNode {
 
 export class LinkedApps {
   readonly #registry: Registry;
+  readonly #vault: Vault;
   readonly #nodes = new Map<string, LinkedNode>();
   readonly #listeners = new Set<() => void>();
   readonly #unanswered = new Set<string>();
 
-  private constructor(registry: Registry) {
+  private constructor(registry: Registry, vault: Vault) {
     this.#registry = registry;
+    this.#vault = vault;
   }
 
-  /** Nodes of these names, which are their ids too; all end with the test. */
-  static async open(t: TestContext, names: readonly string[]): Promise<LinkedApps> {
+  /** Nodes of these names, which are their ids too; all end with the test. `vault`: what they have of a file store. */
+  static async open(
+    t: TestContext,
+    names: readonly string[],
+    vault: Vault = nothingKept,
+  ): Promise<LinkedApps> {
     // Hooks run in the order in which they were set: what runs has to end before the folders go.
     const end = new AsyncDisposableStack();
     t.after(() => end.disposeAsync());
     const path = join(dataFolder(t, 'registry'), 'registry.sqlite');
     const registry = await openSqliteRegistry({ path, clock: systemClock, log: testLog() });
-    const linked = new LinkedApps(registry);
+    const linked = new LinkedApps(registry, vault);
     end.defer(() => linked.#end());
     for (const name of names) await linked.join(t, name);
     return linked;
@@ -99,7 +107,11 @@ export class LinkedApps {
   async #start(name: string): Promise<void> {
     const peers = this.#peersOf(name);
     const node = this.#find(name);
-    node.running = await openApps(node.data, 'plain', { peers, registry: this.#registry });
+    node.running = await openApps(node.data, 'plain', {
+      peers,
+      registry: this.#registry,
+      vault: this.#vault,
+    });
   }
 
   async #end(): Promise<void> {

@@ -239,6 +239,8 @@ export interface ReleaseDetail {
   readonly createdAt: number;
   readonly kind: string;
   readonly current: boolean;
+  /** It is in the file store too; undefined while there is no file store. */
+  readonly isStored: boolean | undefined;
 }
 
 export interface DeploymentDetail {

@@ -104,7 +104,15 @@ const instanceSchema: Schema<Wire<InstanceDetail>> = named(
 const releaseSchema: Schema<Wire<ReleaseDetail>> = named(
   shapes,
   'Release',
-  object({ id: text, files: count, bytes, createdAt: time, kind: text, current: boolean() }),
+  object({
+    id: text,
+    files: count,
+    bytes,
+    createdAt: time,
+    kind: text,
+    current: boolean(),
+    isStored: optional(boolean()),
+  }),
 );
 
 const deploymentSchema: Schema<Wire<DeploymentDetail>> = named(

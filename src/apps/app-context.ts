@@ -7,6 +7,7 @@ import type { LaunchParts } from './instance.ts';
 import type { App, Release } from './model.ts';
 import type { OperationResult } from './operations.ts';
 import type { ReleaseStore } from './release-store.ts';
+import type { ReleaseVault } from './release-vault.ts';
 import type { Blueprint, RolloutContext } from './rollout.ts';
 import { noRelease } from './run-errors.ts';
 import { BUILDS_AT_ONCE_MAX } from './run-limits.ts';
@@ -19,6 +20,7 @@ export interface AppContextOptions {
   readonly folders: AppFolders;
   readonly drivers: Drivers;
   readonly rollout: RolloutContext;
+  readonly vault: ReleaseVault;
   readonly urlOf: (host: string) => string;
   /** See `AppsOptions`. */
   readonly servicesOf: (
@@ -33,6 +35,7 @@ export class AppContext {
   readonly folders: AppFolders;
   readonly drivers: Drivers;
   readonly rollout: RolloutContext;
+  readonly vault: ReleaseVault;
   readonly builds: Turns = new Turns(BUILDS_AT_ONCE_MAX);
   readonly #urlOf: (host: string) => string;
   readonly #servicesOf: AppContextOptions['servicesOf'];
@@ -43,6 +46,7 @@ export class AppContext {
     this.folders = options.folders;
     this.drivers = options.drivers;
     this.rollout = options.rollout;
+    this.vault = options.vault;
     this.#urlOf = options.urlOf;
     this.#servicesOf = options.servicesOf;
   }

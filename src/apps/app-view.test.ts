@@ -75,12 +75,16 @@ for (const [title, app, instances, what, state] of TABLE) {
   test(`state: ${title}`, () => {
     const release = app.release === undefined ? undefined : RELEASE;
     const operation = what === '' ? undefined : { what, since: 0 };
-    assert.equal(appView({ app, release, releases: [], instances, operation }).state, state);
+    assert.equal(
+      appView({ app, release, releases: [], stored: undefined, instances, operation }).state,
+      state,
+    );
   });
 }
 
 test('a static site wants no instances and is well', () => {
   const release = { ...RELEASE, plan: { ...RELEASE.plan, processes: {}, staticRoot: '.' } };
-  const view = appView({ app: APP, release, releases: [], instances: [], operation: undefined });
+  const none = { releases: [], stored: undefined, instances: [], operation: undefined };
+  const view = appView({ app: APP, release, ...none });
   assert.deepEqual([view.state, view.healthy, view.wanted, view.deployedAt], ['healthy', 0, 0, 7]);
 });

@@ -23,6 +23,8 @@ export interface AppView {
   readonly release: Release | undefined;
   /** Newest first; only when asked for one app. */
   readonly releases: readonly Release[];
+  /** Ids of those that are in the file store too; undefined while there is none. */
+  readonly stored: readonly string[] | undefined;
   readonly instances: readonly InstanceView[];
   readonly healthy: number;
   readonly wanted: number;
@@ -44,6 +46,7 @@ export function appView(input: {
   readonly app: App;
   readonly release: Release | undefined;
   readonly releases: readonly Release[];
+  readonly stored: readonly string[] | undefined;
   readonly instances: readonly InstanceView[];
   readonly operation: Operation | undefined;
 }): AppView {

@@ -20,7 +20,7 @@ export {
   gatherDriverFacts,
 } from './choose-driver.ts';
 export type { RunOutput } from './command-stream.ts';
-export { Apps, type AppsOptions, type Workers } from './controller.ts';
+export { Apps, type AppsOptions } from './controller.ts';
 export type { DeployRequest } from './deploy.ts';
 export type { Driver } from './driver.ts';
 export type { LogLine, LogRequest } from './log-reader.ts';
@@ -39,3 +39,5 @@ export { removalsGone } from './removals.ts';
 export type { RunRequest } from './one-off.ts';
 export type { OperationResult, Progress } from './operations.ts';
 export { findTools, type Tools } from './tools.ts';
+export type { Vault } from './release-vault.ts';
+export type { Workers } from './workers.ts';

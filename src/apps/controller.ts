@@ -7,7 +7,6 @@ import type { Readable } from 'node:stream';
 import { ensureFolder } from '../base/disk.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
-import type { Worker } from '../base/worker.ts';
 import type { NodeMethods, Peers } from '../cluster/cluster.ts';
 import type { Registry } from '../registry/registry.ts';
 import { AppContext } from './app-context.ts';
@@ -45,6 +44,7 @@ import { type SingletonClock, SingletonGuard } from './singleton-guard.ts';
 import { Reconciler, type SingletonFence } from './reconciler.ts';
 import { ReleaseStore } from './release-store.ts';
 import { ReleaseCopier } from './release-copy.ts';
+import { ReleaseVault, type Vault } from './release-vault.ts';
 import { type Gateways, type NodeReport, Reporter } from './reporter.ts';
 import { appMethods } from './app-methods.ts';
 import { clusterLogs } from './cluster-logs.ts';
@@ -53,12 +53,7 @@ import { countsOf, nodesOf, type Slot } from './slots.ts';
 import { noRelease, notHere, nothingBefore, releaseNotFound } from './run-errors.ts';
 import { LOG_TAIL_LINES_MAX } from './run-limits.ts';
 import type { Tools } from './tools.ts';
-
-/** Runs workers; `WorkerRunner` of base is one. */
-export interface Workers {
-  add(worker: Worker): void;
-  wake(name: string): void;
-}
+import type { Workers } from './workers.ts';
 
 export interface AppsOptions {
   readonly dataFolder: string;
@@ -85,6 +80,8 @@ export interface AppsOptions {
     app: string,
     settings: Readonly<Record<string, string>>,
   ) => Promise<Readonly<Record<string, string>>>;
+  /** Where releases are kept beside nodes. */
+  readonly vault: Vault;
   /** The address of an app with this host name, such as `http://guestbook.localhost:8080/`. */
   readonly urlOf: (host: string) => string;
   /** Use the weaker driver even where the better one works. */
@@ -170,10 +167,11 @@ export class Apps implements AsyncDisposable {
     const reporter = new Reporter({ ...told, supervisor });
     const rollout = { supervisor, reporter, router, logReader: this.#logReader, clock };
     const { urlOf, servicesOf } = this.#options;
-    const shape = { store, releases, folders, drivers, rollout, urlOf, servicesOf };
+    const vault = new ReleaseVault({ ...this.#options, store, releases });
+    const shape = { store, releases, folders, drivers, rollout, vault, urlOf, servicesOf };
     const context = new AppContext(shape);
     const operations = this.#operations;
-    const copier = new ReleaseCopier({ releases, peers, log });
+    const copier = new ReleaseCopier({ releases, peers, vault, log });
     const local = new NodeRollout({ context, copier, peers, clock });
     const coordinator = new Coordinator({ store, peers, local, gateways, clock, log });
     const runFolder = join(data, 'run');
@@ -194,7 +192,8 @@ export class Apps implements AsyncDisposable {
     const commands = new Commands({ context, shared, peers, log });
     this.#opened = { context, commands, followed, reconciler, local, coordinator, copier, guard };
     await supervisor.adopt();
-    for (const worker of [followed, supervisor, reconciler, guard, this.#logs]) workers.add(worker);
+    const own = [followed, supervisor, reconciler, guard, vault, this.#logs];
+    for (const worker of own) workers.add(worker);
   }
 
   /** How apps are kept apart on this node. */
@@ -345,6 +344,7 @@ export class Apps implements AsyncDisposable {
       // From here on each node finishes it by itself, also after a crash.
       await this.#store.remove(app, nodes);
       await this.#all().coordinator.forget(name);
+      this.#now().vault.wake();
     });
   }
 
@@ -464,12 +464,14 @@ export class Apps implements AsyncDisposable {
   ): Promise<AppView> {
     const { peers } = this.#options;
     const own = peers.get(peers.self)?.name ?? '';
+    const ids = releases.map(({ id }) => id);
     const instances = this.#now().rollout.supervisor.of(app.name);
     const others = reports.filter(({ nodeId }) => nodeId !== peers.self);
     return appView({
       app,
       release: await this.#now().current(app),
       releases,
+      stored: await this.#now().vault.stored(app.name, ids),
       instances: [
         ...instances.map((each) => ({
           ...each.view(),

@@ -157,6 +157,7 @@ export async function serve(options: ServeOptions): Promise<OperationResult> {
   const more = { release, releasesGone };
   await coordinator.replace({ stored, app, release, env, report, more });
   await forgetUnknown(context, app.name);
+  await context.vault.keep(app.name, release.id, report);
   return context.result(app);
 }
 

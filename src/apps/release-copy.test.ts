@@ -117,9 +117,17 @@ function peersOf(others: Readonly<Record<string, Other>>): Peers {
   };
 }
 
-function copierOf(to: NodeStore, others: Readonly<Record<string, Other>>): ReleaseCopier {
+/** `kept`: what the file store gives, if there is one. */
+function copierOf(
+  to: NodeStore,
+  others: Readonly<Record<string, Other>>,
+  kept?: () => Duplex,
+): ReleaseCopier {
   const log = createLogger({ part: 'test', sinks: [], now: () => 0 });
-  return new ReleaseCopier({ releases: to.store, peers: peersOf(others), log });
+  const open = (): Promise<Duplex> =>
+    kept === undefined ? assert.fail('it is not to be asked') : Promise.resolve(kept());
+  const vault = { isThere: kept !== undefined, open };
+  return new ReleaseCopier({ releases: to.store, peers: peersOf(others), vault, log });
 }
 
 function sent(tar: Buffer): Duplex {
@@ -268,6 +276,23 @@ test('when nobody can give it, the reasons are told by node, and it may be tried
     code: 'APPS_RELEASE_MISSING',
     message: /there is no other node/,
   });
+});
+
+test('the file store is asked when no node gives it, and is believed no more than they are', async (t) => {
+  const { release, tar } = await sealed(t);
+  const to = await nodeStore(t);
+  const broken = { gives: () => sent(tar.subarray(0, 700)) };
+  const lies = (): Duplex => sent(rawTar([{ name: 'index.html', content: 'mine' }]));
+  await assert.rejects(copierOf(to, { broken }, lies).ensure(APP, release), {
+    code: 'APPS_RELEASE_MISSING',
+    message: /broken: .*cannot be read.*; the file store: .* is not what was sealed/,
+  });
+  assert.deepEqual(await to.left(), []);
+  await copierOf(to, { broken }, () => sent(tar)).ensure(APP, release);
+  await to.store.verify(APP.name, release.id);
+  const near = await nodeStore(t);
+  const never = (): Duplex => assert.fail('a node has given it');
+  await copierOf(near, { honest: { gives: () => sent(tar) } }, never).ensure(APP, release);
 });
 
 test('whoever asks at the same time waits for the same copy', async (t) => {

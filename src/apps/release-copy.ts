@@ -1,19 +1,26 @@
 /**
- * Releases travel from node to node: whoever lacks one asks those that may have it, and believes nobody. What the registry
- * says of the sealed tree decides.
+ * Releases travel from node to node: whoever lacks one asks those that may have it, then the file store, and believes nobody.
+ * What the registry says of the sealed tree decides.
  */
 import type { Readable } from 'node:stream';
 import { messageOf, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Peers } from '../cluster/cluster.ts';
-import { BUILT_ARCHIVE_LIMITS, packFolder } from './archive.ts';
 import type { App, Release } from './model.ts';
 import type { ReleaseStore } from './release-store.ts';
+import { packRelease, type ReleaseVault } from './release-vault.ts';
 
 export interface ReleaseCopierOptions {
   readonly releases: ReleaseStore;
   readonly peers: Peers;
+  readonly vault: Pick<ReleaseVault, 'isThere' | 'open'>;
   readonly log: Logger;
+}
+
+/** Of one release. */
+interface Source {
+  readonly from: string;
+  readonly open: () => Promise<Readable>;
 }
 
 export class ReleaseCopier {
@@ -43,33 +50,36 @@ export class ReleaseCopier {
   /** The sealed tree, whole, for another node. */
   async pack(app: string, id: string): Promise<Readable> {
     const folder = await this.#options.releases.open(app, id);
-    return packFolder(folder, { isWhole: true, limits: BUILT_ARCHIVE_LIMITS });
+    return packRelease(folder);
   }
 
   async #copy({ name: app, uid }: Pick<App, 'name' | 'uid'>, release: Release): Promise<void> {
-    const { releases, peers, log } = this.#options;
+    const { releases, peers, vault, log } = this.#options;
     const { id } = release;
     const gid = process.geteuid?.() === 0 ? { gid: uid } : {};
     const others = peers.all().filter((peer) => peer.id !== peers.self && peer.state !== 'lost');
+    const sources: readonly Source[] = [
+      ...others.map((peer) => ({
+        from: peer.name,
+        open: () => peers.open(peer.id, 'apps.release', { app, id }),
+      })),
+      ...(vault.isThere ? [{ from: 'the file store', open: () => vault.open(app, id) }] : []),
+    ];
     const reasons: string[] = [];
-    for (const peer of others) {
+    for (const { from, open } of sources) {
       try {
-        const tar = await peers.open(peer.id, 'apps.release', { app, id });
+        const tar = await open();
         try {
           await releases.takeOver(app, release, tar, gid);
         } finally {
           tar.destroy();
         }
-        log.info('Release copied from another node', { app, release: id, from: peer.name });
+        log.info('Release copied', { app, release: id, from });
         return;
       } catch (error) {
-        reasons.push(`${peer.name}: ${messageOf(error)}`);
-        log.info('A node could not give a release', {
-          app,
-          release: id,
-          from: peer.name,
-          reason: messageOf(error),
-        });
+        const reason = messageOf(error);
+        reasons.push(`${from}: ${reason}`);
+        log.info('A release was not to be had', { app, release: id, from, reason });
       }
     }
     const why = reasons.length === 0 ? 'there is no other node' : reasons.join('; ');

@@ -38,6 +38,7 @@ import {
   TROUBLES_WITHIN_MS,
   WATCH_AGAIN_MS,
 } from './limits.ts';
+import { KeptObjects } from './kept-objects.ts';
 import { filesPaths, websiteSocket } from './paths.ts';
 import { FILES_ID, type FilesRecord, filesRecords } from './records.ts';
 import type { StorageState } from './storage-state.ts';
@@ -77,6 +78,8 @@ export class Files implements AsyncDisposable {
   readonly #options: FilesOptions;
   readonly #supervisor: ProcessSupervisor<FilesConfig, FilesState>;
   readonly #door: FilesDoor;
+  /** What Moln itself keeps in the store: releases of apps. */
+  readonly kept: KeptObjects;
   readonly #stop = new AbortController();
   #peersChange: Disposable | undefined;
   #record: FilesRecord | undefined;
@@ -103,6 +106,11 @@ export class Files implements AsyncDisposable {
       log,
     });
     this.#door = new FilesDoor(filesPaths(folders).socket, clock);
+    this.kept = new KeptObjects({
+      socket: filesPaths(folders).socket,
+      isThere: () => this.#record !== undefined,
+      make: (by) => this.#make(by),
+    });
   }
 
   /** Adopts the process of an earlier agent, and follows the record from now on. */

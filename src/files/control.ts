@@ -66,6 +66,8 @@ export const CONTROL = {
   config: '/control/config',
   ping: '/control/ping',
   state: '/control/state',
+  /** What the agent keeps in the system's bucket (`system-objects.ts`). */
+  objects: '/control/objects',
   storage: '/control/storage',
   troubles: '/control/troubles',
   /** Never answered: it ends with the process. */

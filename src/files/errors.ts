@@ -22,6 +22,12 @@ export function bucketName(name: string): MolnError {
   });
 }
 
+export function bucketOfSystem(name: string): MolnError {
+  return new MolnError('FILES_BUCKET_OF_SYSTEM', `Bucket "${name}" is Moln's own`, {
+    hint: 'It keeps releases of apps. Only its policy is yours to set: "moln files policy"',
+  });
+}
+
 export function bucketNotEmpty(name: string): MolnError {
   return new MolnError('FILES_BUCKET_NOT_EMPTY', `Bucket "${name}" is not empty`, {
     hint: `Remove what is in it first: "moln files ls ${name}"`,

@@ -28,6 +28,8 @@ import { createCatalogue } from './schema.ts';
 import { Sessions } from './sessions.ts';
 import { storageState, type StorageState, troublesOf } from './storage-state.ts';
 import { Store } from './store.ts';
+import { forUsers } from './system-bucket.ts';
+import { SystemObjects } from './system-objects.ts';
 import { Upkeep } from './upkeep.ts';
 import { whyObject } from './why.ts';
 
@@ -43,6 +45,7 @@ interface Open {
   readonly places: PlaceTable;
   readonly upkeep: Upkeep;
   readonly store: Store;
+  readonly system: SystemObjects;
   readonly census: BlockCensus;
   readonly faces: FaceTable;
 }
@@ -84,6 +87,13 @@ export class FilesHost implements AsyncDisposable {
     const caller = this.#callerOf(request, needs);
     const asked = { ...target, method, caller, request, response };
     await (isAdmin ? open.admin.answer(asked) : open.native.answer(asked));
+  }
+
+  /** For this node's agent: what it keeps in the system's bucket. Throws `FILES_AWAY` while it does not serve. */
+  async answerAgent(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const system = this.#open?.system;
+    if (system === undefined) throw filesAway(this.why ?? 'it is being opened');
+    await system.answer(request, response);
   }
 
   /** For other nodes: the blocks that lie here. */
@@ -218,7 +228,7 @@ export class FilesHost implements AsyncDisposable {
     const faces = stack.use(
       new FaceTable({
         makers: this.#options.faces,
-        contextOf: (face) => this.#contextOf(face, { store, keys }),
+        contextOf: (face) => this.#contextOf(face, { store: forUsers(store), keys }),
         clock,
         log,
       }),
@@ -248,7 +258,8 @@ export class FilesHost implements AsyncDisposable {
       checkpoints,
       recoveryKey: () => printRecoveryKey(encryptionKey(key())),
     });
-    this.#open = { native, admin, places, upkeep, store, census, faces };
+    const system = new SystemObjects(store);
+    this.#open = { native, admin, places, upkeep, store, system, census, faces };
     this.#stack.use(stack.move());
   }
 

@@ -100,6 +100,8 @@ class ProcessDoor implements Disposable {
   }
 
   async #control(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.url?.startsWith(CONTROL.objects) === true)
+      return await this.#host.answerAgent(request, response);
     switch (request.url) {
       case CONTROL.watch:
         response.writeHead(200).flushHeaders();

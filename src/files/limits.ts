@@ -55,6 +55,8 @@ export const BUSY_TRIES_MAX = 20;
 
 /** Blocks that are asked for ahead while reading. */
 export const LIST_PAGE_MAX = 1000;
+/** The file process is given up after so long without a byte either way, while the agent puts or gets what it keeps there. */
+export const OBJECT_SILENT_MS = 30_000;
 /** A process that does not renew its session for so long is taken for dead. */
 export const SESSION_MS: number = 5 * 60 * 1000;
 export const SESSION_RENEW_MS: number = 60 * 1000;

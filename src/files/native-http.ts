@@ -4,12 +4,13 @@ import { sendPieces } from '../http/answer.ts';
 import { evaluatePreconditions, type Preconditions } from '../http/conditional.ts';
 import { formatHttpDate, parseHttpDate } from '../http/http-date.ts';
 import { contentRange, parseRange, unsatisfiedRange } from '../http/range.ts';
-import { noBucket, noObject, pathUnknown, requestInvalid } from './errors.ts';
+import { bucketOfSystem, noBucket, noObject, pathUnknown, requestInvalid } from './errors.ts';
 import { type Asked, readJson, sendJson, wholeNumber } from './http-words.ts';
 import { LIST_PAGE_MAX } from './limits.ts';
 import { answerUpload, isAboutUploads } from './native-uploads.ts';
 import type { BucketInfo, Conditions, ObjectInfo, PutOptions } from './model.ts';
 import type { Store } from './store.ts';
+import { forUsers, SYSTEM_BUCKET } from './system-bucket.ts';
 import { readWebsite, websiteSettings, type WebsiteWish } from './website.ts';
 import type { Why } from './why.ts';
 
@@ -33,11 +34,14 @@ const LIST_DEFAULT = 1000;
 
 export class NativeHttp {
   readonly #store: Store;
+  /** With the system's bucket. */
+  readonly #whole: Store;
   readonly #why: NativeOptions['why'];
   readonly #lacks: NativeOptions['lacks'];
 
   constructor(options: NativeOptions) {
-    this.#store = options.store;
+    this.#store = forUsers(options.store);
+    this.#whole = options.store;
     this.#why = options.why;
     this.#lacks = options.lacks;
   }
@@ -45,6 +49,7 @@ export class NativeHttp {
   async answer(asked: Asked): Promise<void> {
     const { bucket, key } = asked;
     if (bucket === '') return await this.#root(asked);
+    if (bucket === SYSTEM_BUCKET) return await this.#system(asked);
     if (key === '') return await this.#bucket(asked);
     if (isAboutUploads(asked.query)) return await this.#upload(asked);
     switch (asked.method) {
@@ -66,7 +71,7 @@ export class NativeHttp {
 
   async #root({ method, path, response }: Asked): Promise<void> {
     if (method !== 'GET') throw pathUnknown(method, path);
-    sendJson(response, 200, { buckets: await this.#store.buckets() });
+    sendJson(response, 200, { buckets: await this.#whole.buckets() });
   }
 
   async #bucket(asked: Asked): Promise<void> {
@@ -89,6 +94,15 @@ export class NativeHttp {
       default:
         throw pathUnknown(method, path);
     }
+  }
+
+  /** Its policy can be set, nothing else. */
+  async #system({ method, key, bucket, request, response }: Asked): Promise<void> {
+    if (method !== 'PATCH' || key !== '') throw bucketOfSystem(bucket);
+    const { policy, ...rest } = readChange(await readJson(request));
+    if (policy === undefined || Object.keys(rest).length > 0) throw bucketOfSystem(bucket);
+    const changed = await this.#whole.changeBucket(bucket, { policy });
+    sendJson(response, 200, this.#withLacks(changed));
   }
 
   async #websiteOf(bucket: string, wish: WebsiteWish | null): Promise<BucketInfo['settings']> {

@@ -366,7 +366,7 @@ export async function openApps(
   given: {
     readonly facts: NodeFacts;
     readonly cluster: NodeCluster;
-    readonly servicesOf: AppsOptions['servicesOf'];
+    readonly services: Pick<AppsOptions, 'servicesOf' | 'vault'>;
   },
   stack: AsyncDisposableStack,
 ): Promise<Apps> {
@@ -393,7 +393,7 @@ export async function openApps(
     runners: join(ROOT, 'src', 'apps', 'runners'),
     tools: findTools,
     environment: options.environment,
-    servicesOf: given.servicesOf,
+    ...given.services,
     urlOf: (host) => facts.urlsOf(host)[0] ?? '',
   });
   stack.use(apps);

@@ -59,6 +59,7 @@ export function appDetail(
       createdAt: release.createdAt,
       kind: release.plan.kind,
       current: release.id === app.release,
+      isStored: view.stored?.includes(release.id),
     })),
     history: app.history,
   };

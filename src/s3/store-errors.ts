@@ -18,6 +18,7 @@ const CODES: Readonly<Record<string, S3Code>> = {
   FILES_PART_SMALL: 'EntityTooSmall',
   FILES_KEY: 'InvalidArgument',
   FILES_LOCKED: 'AccessDenied',
+  FILES_BUCKET_OF_SYSTEM: 'AccessDenied',
   FILES_ENCRYPTED: 'InvalidRequest',
 };
 

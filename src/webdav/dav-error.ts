@@ -42,6 +42,7 @@ const STATUSES: Readonly<Record<string, number>> = {
   FILES_LOCKED: 423,
   FILES_ENCRYPTED: 403,
   FILES_HELD: 403,
+  FILES_BUCKET_OF_SYSTEM: 403,
   FILES_KEY: 403,
 };
 

@@ -91,13 +91,14 @@ const RELEASES: CommandSpec = {
       return EXIT.ok;
     }
     context.words.table(
-      ['RELEASE', 'CREATED', 'KIND', 'FILES', 'SIZE', ''],
+      ['RELEASE', 'CREATED', 'KIND', 'FILES', 'SIZE', 'LIES', ''],
       releases.map((release) => [
         release.id,
         isoTime(release.createdAt),
         release.kind,
         String(release.files),
         formatBytes(release.bytes),
+        release.isStored === true ? 'nodes and files' : 'nodes',
         release.current ? 'current' : '',
       ]),
     );
@@ -229,6 +230,9 @@ function printApp(context: Context, app: AppDetail): void {
   if (app.explanation !== '') words.line(app.explanation);
   words.line();
   for (const url of app.urls) words.line(`  ${words.style('cyan', url)}`);
+  const serving = app.releases.find(({ current }) => current);
+  if (serving?.isStored === false)
+    words.line(`  release ${serving.id} is not in the file store yet: it lies on nodes only`);
   const env = Object.keys(app.env);
   if (env.length > 0) words.line(`  env ${env.join(' ')}`);
   if (app.secretNames.length > 0) words.line(`  secrets ${app.secretNames.join(' ')}`);

@@ -43,6 +43,7 @@ function detail(change: Partial<AppDetail> = {}): AppDetail {
       createdAt: 1,
       kind: 'node',
       current: id === 'r2',
+      isStored: undefined,
     })),
     history: ['r2', 'r0', 'r1', 'r2'].map((release, index) => ({
       release,

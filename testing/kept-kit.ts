@@ -1,0 +1,70 @@
+/** The part of the file store that keeps releases, for tests of apps: the real store (`file-kit.ts`) behind the socket that agents ask. */
+import { createServer, type Server } from 'node:http';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { sendError } from '../src/files/http-words.ts';
+import { KeptObjects } from '../src/files/kept-objects.ts';
+import { SystemObjects } from '../src/files/system-objects.ts';
+import { listenUnix } from '../src/net/net.ts';
+import { FileKit } from './file-kit.ts';
+
+export class KeptKit {
+  readonly files: FileKit;
+  readonly kept: KeptObjects;
+  readonly #socket: string;
+  #isMade: boolean;
+  #server: Server | undefined;
+
+  private constructor(files: FileKit, isMade: boolean) {
+    this.files = files;
+    this.#isMade = isMade;
+    this.#socket = join(files.folder, 'kept.sock');
+    this.kept = new KeptObjects({
+      socket: this.#socket,
+      isThere: () => this.#isMade,
+      make: async () => {
+        this.#isMade = true;
+      },
+    });
+  }
+
+  /** `isMade`: default true; else whoever makes it has it. */
+  static async start(t: TestContext, isMade = true): Promise<KeptKit> {
+    const files = await FileKit.start({ places: 2 });
+    const kit = new KeptKit(files, isMade);
+    t.after(async () => {
+      await kit.away();
+      await files[Symbol.asyncDispose]();
+    });
+    await kit.back();
+    return kit;
+  }
+
+  /** Its process is gone. */
+  async away(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    if (server === undefined) return;
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+
+  /** And is there again. */
+  async back(): Promise<void> {
+    const objects = new SystemObjects(this.files.store);
+    const server = createServer((request, response) => {
+      objects.answer(request, response).catch((error: unknown) => {
+        sendError(request, response, error);
+      });
+    });
+    await listenUnix(server, this.#socket);
+    this.#server = server;
+  }
+}
+
+/** As of a node on which nobody has stored anything. */
+export const nothingKept: KeptObjects = new KeptObjects({
+  socket: '/nonexistent',
+  isThere: () => false,
+  make: () => Promise.reject(new Error('No test of apps without files makes a file store')),
+});
