@@ -157,7 +157,7 @@ function unlessCut(done: WriteDone): WriteDone {
 
 /** What is handed on of a request's head, with who it is from. */
 export function onwardHeaders(
-  request: Pick<IncomingMessage, 'headers'>,
+  request: Pick<IncomingMessage, 'headers' | 'httpVersion'>,
   { isLocal }: Origin,
 ): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = {};

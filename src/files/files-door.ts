@@ -68,7 +68,7 @@ export class FilesDoor implements Disposable {
   /** Takes the connection over. */
   lead(upload: Upload): void {
     const { socket, method, url, headers, length, begun, isLocal } = upload;
-    const fields = Object.entries(onwardHeaders({ headers }, { isLocal }));
+    const fields = Object.entries(onwardHeaders({ headers, httpVersion: '1.1' }, { isLocal }));
     const lines = fields.map(([name, value]) => `${name}: ${String(value)}\r\n`);
     new LedUpload({
       client: socket,
