@@ -1,5 +1,4 @@
 /** Storage nodes for tests: real folders, in a temporary place. */
-import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -11,6 +10,7 @@ import {
   type BackendOptions,
   type BlobCall,
   blobHandler,
+  BlobServer,
   FarBlobs,
   type HttpBlobCall,
   httpBlobCall,
@@ -102,13 +102,13 @@ const KEY = Buffer.alloc(32, 7);
 /** A storage node behind a real socket, and a client of it. */
 export class ServedBlobs implements AsyncDisposable {
   readonly #node: BlobNode;
-  readonly #server: Server;
+  readonly #server: BlobServer;
   readonly #http: HttpBlobCall;
   readonly #name: string;
   readonly port: number;
   readonly store: FarBlobs;
 
-  private constructor(node: BlobNode, server: Server, name: string) {
+  private constructor(node: BlobNode, server: BlobServer, name: string) {
     this.#node = node;
     this.#server = server;
     this.#name = name;
@@ -128,9 +128,10 @@ export class ServedBlobs implements AsyncDisposable {
       log,
       ...(peer === undefined ? {} : { peer }),
     });
-    const server = createServer();
-    server.on('request', (request, response) => void handler(request, response));
-    server.on('checkContinue', (request, response) => void handler(request, response));
+    const { put } = handler;
+    const server = new BlobServer({ put, clock: systemClock, log });
+    server.on('request', (request, response) => void handler.answer(request, response));
+    server.on('checkContinue', (request, response) => void handler.answer(request, response));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return new ServedBlobs(node, server, name);
   }

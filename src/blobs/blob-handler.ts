@@ -1,6 +1,6 @@
-/** The server's side of `wire.ts`, for `node:http`: to be called for `request` and for `checkContinue`. */
+/** The server's side of `wire.ts`. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { messageOf, MolnError } from '../base/errors.ts';
+import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { giveBack } from '../base/piece-pool.ts';
 import { invalid, refusedTicket } from './errors.ts';
@@ -20,7 +20,6 @@ import {
   type BlobCall,
   decodePutOptions,
   encodeHeader,
-  errorForOthers,
   LENGTH_HEADER,
   SHA256_HEADER,
   SOURCE_TICKET_HEADER,
@@ -37,7 +36,20 @@ export interface BlobHandlerOptions {
   readonly peer?: (node: string) => BlobCall;
 }
 
-export type BlobHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+export interface BlobHandler {
+  /** For `request` and `checkContinue` of node:http. Never rejects. */
+  readonly answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+  /** A put that was read some other way; nobody else has the pieces of its body. Rejects with what `failureOf` tells. */
+  readonly put: (asked: PutAsked) => Promise<Written>;
+}
+
+export interface PutAsked {
+  /** Without a query. */
+  readonly path: string;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body: AsyncIterable<Uint8Array>;
+}
 
 interface Asked {
   readonly request: IncomingMessage;
@@ -49,14 +61,29 @@ const BLOB_PATH = /^\/c\/([^/]+)$/;
 const RANGE = /^bytes=(\d{1,16})-(\d{1,16})$/;
 
 export function blobHandler(options: BlobHandlerOptions): BlobHandler {
-  return async (request, response) => {
-    try {
-      const url = new URL(request.url ?? '/', 'http://node');
-      await answer(options, url.pathname, { request, response, query: url.searchParams });
-    } catch (error) {
-      fail(options.log, request, response, error);
-    }
+  return {
+    answer: async (request, response) => {
+      try {
+        const url = new URL(request.url ?? '/', 'http://node');
+        await answer(options, url.pathname, { request, response, query: url.searchParams });
+      } catch (error) {
+        fail(options.log, request, response, error);
+      }
+    },
+    put: async ({ path, headers, body }) => {
+      const id = idOf(path);
+      const ticket = options.checkTicket(headers[TICKET_HEADER], { id, verb: 'write' });
+      const put = allowed(ticket, decodePutOptions(headers[BLOB_HEADER]));
+      return await options.store.put(id, body, { ...put, givesPieces: true });
+    },
   };
+}
+
+/** Throws `BLOBS_INVALID`. */
+function idOf(path: string): string {
+  const id = BLOB_PATH.exec(path)?.[1];
+  if (id === undefined || !isBlobId(id)) throw invalid(`A storage node has nothing at "${path}"`);
+  return id;
 }
 
 async function answer(options: BlobHandlerOptions, path: string, asked: Asked): Promise<void> {
@@ -70,9 +97,7 @@ async function answer(options: BlobHandlerOptions, path: string, asked: Asked): 
     const skipAway = query.get('skipAway') === 'true';
     return json(response, 200, await store.list(after, whole(query.get('limit')), { skipAway }));
   }
-  const id = BLOB_PATH.exec(path)?.[1];
-  if (id === undefined || !isBlobId(id)) throw invalid(`A storage node has nothing at "${path}"`);
-  await answerOne(options, id, asked);
+  await answerOne(options, idOf(path), asked);
 }
 
 async function answerOne(options: BlobHandlerOptions, id: string, asked: Asked): Promise<void> {
@@ -273,14 +298,8 @@ function fail(
     response.destroy();
     return;
   }
-  let failure = errorForOthers(error);
-  if (failure === undefined) {
-    if (request.destroyed) return;
-    log.error('The storage node failed', { error });
-    failure = new MolnError('BLOBS_FAILED', 'The storage node failed inside; see its log', {
-      retryable: true,
-    });
-  }
+  if (request.destroyed && !isMolnError(error)) return;
+  const failure = failureOf(log, error);
   const body = JSON.stringify(failure);
   // What is still being sent is not wanted: the connection cannot be used again.
   const unread = request.method === 'PUT' || request.method === 'POST';
@@ -291,6 +310,15 @@ function fail(
     ...(unread && !request.complete ? { connection: 'close' } : {}),
   });
   response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+/** What the other side is told of it. */
+export function failureOf(log: Logger, error: unknown): MolnError {
+  if (isMolnError(error)) return error;
+  log.error('The storage node failed', { error });
+  return new MolnError('BLOBS_FAILED', 'The storage node failed inside; see its log', {
+    retryable: true,
+  });
 }
 
 function header(request: IncomingMessage, name: string): string | undefined {

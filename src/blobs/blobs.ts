@@ -28,7 +28,13 @@ export { ABOUT_BYTES_MAX } from './limits.ts';
 export { Sums } from './sums.ts';
 export { type KeepFree, parseKeepFree } from './space.ts';
 export { BodyDoor, type BodyDoorOptions } from './body-door.ts';
-export { type BlobHandler, blobHandler, type BlobHandlerOptions } from './blob-handler.ts';
+export {
+  type BlobHandler,
+  blobHandler,
+  type BlobHandlerOptions,
+  type PutAsked,
+} from './blob-handler.ts';
+export { BlobServer, type BlobServerOptions } from './blob-server.ts';
 export { FarBlobs, type FarBlobsOptions, type PullSource } from './far-blobs.ts';
 export { type HttpBlobCall, httpBlobCall, type HttpBlobCallOptions } from './http-call.ts';
 export {

@@ -1,15 +1,14 @@
 /**
- * Asks a storage node for bodies, past node:http: that copies what comes into a new buffer for each record of TLS, and to collect them costs
- * more than all else. Here bytes go into pieces that whoever reads them may give back (`piece-pool.ts`). One answer at a time on
+ * Asks a storage node for bodies and sends it some, past node:http: that copies what comes into a new buffer for each record of TLS, and to
+ * collect them costs more than all else. Here bytes go into pieces that whoever reads them may give back (`piece-pool.ts`). One request at a time on
  * each connection, which is kept; each answer states its length.
  */
 import type { Socket } from 'node:net';
 import { messageOf, systemCode } from '../base/errors.ts';
-import { PIECE_BYTES_MAX, takePiece } from '../base/piece-pool.ts';
 import { BODY, ResponseFraming } from '../http/framing.ts';
 import { ResponseHead } from '../http/head.ts';
 import { RESPONSE_HEAD_LIMITS } from '../http/limits.ts';
-import { takeReads } from '../net/net.ts';
+import { BodyPieces, takeReads } from '../net/net.ts';
 import { type BlobRequest, type BlobResponse, broken } from './wire.ts';
 
 export interface BodyDoorOptions {
@@ -24,10 +23,6 @@ export interface BodyDoorOptions {
 const KEPT_MS = 30_000;
 /** Whoever reads may take so long over what has come, as for a client on a bad line. Then he is thought to have forgotten it. */
 const READER_MS = 600_000;
-/** Of the first piece: who waits for it need not wait for a large one. */
-const FIRST_BYTES: number = 64 * 1024;
-/** That wait to be read; then the sender waits. */
-const PIECES_MAX = 2;
 const NOTHING: Buffer = Buffer.alloc(0);
 
 export class BodyDoor implements Disposable {
@@ -43,7 +38,10 @@ export class BodyDoor implements Disposable {
     this.#options = options;
   }
 
-  /** GET. Resolves with the head of the answer; rejects with `BLOBS_BROKEN`. */
+  /**
+   * GET, or PUT of a body with a stated length, which is not touched before the node has agreed to take it. Resolves with the head of the answer, which
+   * may come before all of a body has gone; rejects with `BLOBS_BROKEN`, or with what the body throws.
+   */
   async ask(request: BlobRequest): Promise<BlobResponse> {
     if (this.#used < this.#options.connections) this.#used++;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -51,6 +49,7 @@ export class BodyDoor implements Disposable {
       return await this.#askOne(request);
     } catch (error) {
       this.#leave();
+      if (error instanceof SourceFailed) throw error.cause;
       throw broken(messageOf(error), error);
     }
   }
@@ -97,6 +96,9 @@ export class BodyDoor implements Disposable {
   }
 }
 
+/** What is to be sent cannot be read on: `cause` says why. */
+class SourceFailed extends Error {}
+
 interface ConnectionEvents {
   /** It takes the next question. */
   readonly onFree: () => void;
@@ -111,9 +113,16 @@ class Connection {
   readonly #head = new ResponseHead(RESPONSE_HEAD_LIMITS);
   readonly #framing = new ResponseFraming();
   #asked: PromiseWithResolvers<BlobResponse> | undefined;
+  /** Waits until the node agrees to take it. */
+  #source: AsyncIterable<Uint8Array> | undefined;
+  #isSending = false;
+  /** Sending goes on, or has to end. */
+  #onMove: (() => void) | undefined;
+  /** Something of the answer came. */
+  #isHeard = false;
   /** Of a head that is not all there. */
   #held = NOTHING;
-  #body: Body | undefined;
+  #body: BodyPieces | undefined;
   #why: Error | undefined;
 
   constructor(socket: Socket, idleMs: number, events: ConnectionEvents) {
@@ -127,6 +136,7 @@ class Connection {
       socket.destroy();
     });
     socket.on('end', () => socket.destroy());
+    socket.on('drain', () => this.#onMove?.());
     socket.once('close', () => this.#gone());
     takeReads(socket, (buffer, size) => this.#take(buffer, size));
   }
@@ -135,14 +145,17 @@ class Connection {
   get isStale(): boolean {
     const code = systemCode(this.#why);
     const wasClosed = this.#why === undefined || code === 'ECONNRESET' || code === 'EPIPE';
-    return this.#socket.destroyed && wasClosed && this.#held.length === 0;
+    return this.#socket.destroyed && wasClosed && !this.#isHeard;
   }
 
-  ask({ method, path, headers }: BlobRequest): Promise<BlobResponse> {
+  ask({ method, path, headers, body }: BlobRequest): Promise<BlobResponse> {
     const asked = Promise.withResolvers<BlobResponse>();
     this.#asked = asked;
+    this.#source = body;
+    this.#isHeard = false;
     if (this.#socket.destroyed) asked.reject(this.#ended());
     const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    if (body !== undefined) fields.push('expect: 100-continue\r\n');
     this.#socket.setTimeout(this.#idleMs);
     const head = `${method} ${path} HTTP/1.1\r\nhost: node\r\n${fields.join('')}\r\n`;
     this.#socket.write(head, 'latin1');
@@ -166,11 +179,36 @@ class Connection {
     const why = this.#ended();
     this.#events.onGone(this.#body !== undefined);
     this.#asked?.reject(why);
+    this.#asked = undefined;
+    this.#onMove?.();
     this.#body?.fail(broken(messageOf(why), why));
+  }
+
+  /** Until there is an answer, at the pace of the node. */
+  async #send(source: AsyncIterable<Uint8Array>): Promise<void> {
+    const socket = this.#socket;
+    this.#isSending = true;
+    try {
+      for await (const piece of source) {
+        if (this.#asked === undefined) return;
+        socket.setTimeout(this.#idleMs);
+        if (!socket.write(piece)) await new Promise<void>((resolve) => (this.#onMove = resolve));
+        // Whose turn it is to say something is known only here.
+        socket.setTimeout(READER_MS);
+      }
+      this.#isSending = false;
+    } catch (error) {
+      // The other side must not take what there is for all of it.
+      this.#give(new SourceFailed('', { cause: error }));
+    } finally {
+      this.#onMove = undefined;
+      if (this.#asked !== undefined) socket.setTimeout(this.#idleMs);
+    }
   }
 
   #take(buffer: Buffer, size: number): void {
     this.#socket.setTimeout(this.#idleMs);
+    this.#isHeard = true;
     try {
       if (this.#body !== undefined) this.#fill(this.#body, buffer, 0, size);
       else this.#takeHead(buffer, size);
@@ -190,25 +228,41 @@ class Connection {
       this.#held = Buffer.from(bytes);
       return;
     }
+    this.#held = NOTHING;
+    if (head.status < 200) {
+      const source = this.#source;
+      this.#source = undefined;
+      if (head.status === 100 && source !== undefined) void this.#send(source);
+      if (head.end < bytes.length)
+        this.#takeHead(bytes.subarray(head.end), bytes.length - head.end);
+      return;
+    }
     this.#framing.read(head, false);
-    const { kind } = this.#framing;
+    const { kind, length } = this.#framing;
     if (kind !== BODY.length && kind !== BODY.none) throw new Error('its answer has no length');
-    const body = new Body(this.#socket, this.#framing.length, this.#idleMs);
+    const body = new BodyPieces({
+      socket: this.#socket,
+      length,
+      idleMs: this.#idleMs,
+      readerMs: READER_MS,
+      onLeave: () => this.#socket.destroy(),
+    });
     const headers: Record<string, string> = {};
     for (let at = 0; at < head.count; at++)
       headers[head.nameAt(at).toLowerCase()] = head.valueAt(at);
-    this.#held = NOTHING;
     this.#asked = undefined;
+    this.#onMove?.();
     this.#body = body;
     asked.resolve({ status: head.status, headers, body });
     this.#fill(body, bytes, head.end, bytes.length);
   }
 
-  #fill(body: Body, bytes: Buffer, from: number, to: number): void {
+  #fill(body: BodyPieces, bytes: Buffer, from: number, to: number): void {
     if (to - from > body.left) throw new Error('it answered what nobody asked');
     body.take(bytes, from, to);
     if (body.left > 0) return;
-    if (!this.#framing.keepAlive) {
+    // Of a body that was refused the other side may still wait for the rest.
+    if (!this.#framing.keepAlive || this.#isSending || this.#source !== undefined) {
       this.#socket.destroy();
       return;
     }
@@ -216,83 +270,5 @@ class Connection {
     this.#socket.resume();
     this.#socket.setTimeout(KEPT_MS);
     this.#events.onFree();
-  }
-}
-
-/** The bytes of one answer, at the pace of who reads them. */
-class Body implements AsyncIterableIterator<Uint8Array> {
-  readonly #socket: Socket;
-  readonly #idleMs: number;
-  /** Bytes that still have to come. */
-  left: number;
-  readonly #pieces: Buffer[] = [];
-  /** Being filled. */
-  #piece: Buffer | undefined;
-  #filled = 0;
-  #nextBytes = FIRST_BYTES;
-  #why: Error | undefined;
-  #more: (() => void) | undefined;
-
-  constructor(socket: Socket, length: number, idleMs: number) {
-    this.#socket = socket;
-    this.#idleMs = idleMs;
-    this.left = length;
-  }
-
-  take(bytes: Buffer, from: number, to: number): void {
-    for (let at = from; at < to;) {
-      const piece = (this.#piece ??= takePiece(Math.min(this.left, this.#nextBytes)));
-      const copied = bytes.copy(piece, this.#filled, at, to);
-      at += copied;
-      this.left -= copied;
-      this.#filled += copied;
-      if (this.#filled === piece.length) this.#put();
-    }
-  }
-
-  /** What came is given all the same. */
-  fail(why: Error): void {
-    this.#why = why;
-    if (this.#filled > 0) this.#put();
-    this.#more?.();
-  }
-
-  #put(): void {
-    if (this.#piece === undefined) return;
-    this.#pieces.push(this.#piece.subarray(0, this.#filled));
-    this.#piece = undefined;
-    this.#filled = 0;
-    this.#nextBytes = PIECE_BYTES_MAX;
-    this.#more?.();
-    if (this.left === 0 || this.#pieces.length < PIECES_MAX) return;
-    this.#socket.pause();
-    this.#socket.setTimeout(READER_MS);
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async next(): Promise<IteratorResult<Uint8Array, undefined>> {
-    for (;;) {
-      const value = this.#pieces.shift();
-      if (value !== undefined) {
-        if (this.left > 0 && this.#socket.isPaused()) {
-          this.#socket.setTimeout(this.#idleMs);
-          this.#socket.resume();
-        }
-        return { done: false, value };
-      }
-      if (this.left === 0) return { done: true, value: undefined };
-      if (this.#why !== undefined) throw this.#why;
-      await new Promise<void>((resolve) => (this.#more = resolve));
-    }
-  }
-
-  /** The rest is not wanted. */
-  return(): Promise<IteratorResult<Uint8Array, undefined>> {
-    if (this.left > 0) this.#socket.destroy();
-    this.#pieces.length = 0;
-    return Promise.resolve({ done: true, value: undefined });
   }
 }

@@ -50,7 +50,7 @@ export function httpBlobCall(options: HttpBlobCallOptions): HttpBlobCall {
   const bodies = new BodyDoor({ connect, connections, idleMs });
   return {
     call: (request) =>
-      request.method === 'GET'
+      request.method === 'GET' || isLongPut(request)
         ? bodies.ask(request)
         : callOnce(request, { agent, timeout: idleMs }),
     [Symbol.dispose]: () => {
@@ -58,6 +58,10 @@ export function httpBlobCall(options: HttpBlobCallOptions): HttpBlobCall {
       bodies[Symbol.dispose]();
     },
   };
+}
+
+function isLongPut({ method, headers }: BlobRequest): boolean {
+  return method === 'PUT' && Number(headers['content-length']) >= SMALL_BODY_BYTES;
 }
 
 async function callOnce(request: BlobRequest, options: RequestOptions): Promise<BlobResponse> {

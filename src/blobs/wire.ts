@@ -9,7 +9,7 @@
  * says 102 now and then.
  */
 import type { ErrorBody } from '../base/errors.ts';
-import { isMolnError, MolnError } from '../base/errors.ts';
+import { MolnError } from '../base/errors.ts';
 import { invalid } from './errors.ts';
 import type { BlobStat, PutOptions } from './model.ts';
 
@@ -63,11 +63,6 @@ const STATUSES: Readonly<Record<string, number>> = {
 
 export function statusOf(error: MolnError): number {
   return STATUSES[error.code] ?? 500;
-}
-
-/** Only expected failures are for others' eyes; anything else is undefined. */
-export function errorForOthers(error: unknown): MolnError | undefined {
-  return isMolnError(error) ? error : undefined;
 }
 
 export function encodeHeader(value: unknown): string {

@@ -5,6 +5,7 @@ import { findToken } from '../accounts/accounts.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
+import type { PutAsked, Written } from '../blobs/blobs.ts';
 import { AccessKeys } from './access-keys.ts';
 import { AdminHttp } from './admin-http.ts';
 import { CatalogueLink } from './catalogue-link.ts';
@@ -98,9 +99,18 @@ export class FilesHost implements AsyncDisposable {
 
   /** For other nodes: the blocks that lie here. */
   async answerPeer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    await this.#peers.answer(this.#ownPlaces(), request, response);
+  }
+
+  /** The same, of a put that was read past node:http. */
+  async putOfPeer(asked: PutAsked): Promise<Written> {
+    return await this.#peers.put(this.#ownPlaces(), asked);
+  }
+
+  #ownPlaces(): PlaceTable {
     const places = this.#open?.places;
     if (places === undefined) throw filesAway(this.why ?? 'it is being opened');
-    await this.#peers.answer(places, request, response);
+    return places;
   }
 
   /** Throws `FILES_AWAY` while it does not serve. */

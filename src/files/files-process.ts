@@ -6,6 +6,7 @@ import { openLogFile } from '../base/log-file.ts';
 import { createLogger, type Logger } from '../base/log.ts';
 import { processId } from '../base/process-id.ts';
 import { systemClock } from '../base/time.ts';
+import { BlobServer } from '../blobs/blobs.ts';
 import { listenUnix, takeNameLock } from '../net/net.ts';
 import { CONTROL, type FilesConfig, type FilesState } from './control.ts';
 import type { FaceMaker } from './faces.ts';
@@ -69,11 +70,16 @@ class ProcessDoor implements Disposable {
       request.url?.startsWith('/control/') === true
         ? this.#control(request, response)
         : this.#host.answer(continuedWhenRead(request, response), response);
-    await listenUnix(this.#server(answer), socket);
-    await listenUnix(
-      this.#server((request, response) => this.#host.answerPeer(request, response)),
-      peerSocket,
-    );
+    const own = createServer({ requestTimeout: 0, keepAliveTimeout: 60_000 });
+    await listenUnix(this.#answering(own, answer), socket);
+    const peers = new BlobServer({
+      put: (asked) => this.#host.putOfPeer(asked),
+      clock: systemClock,
+      log: this.#log,
+    });
+    const answerPeer = (request: IncomingMessage, response: ServerResponse): Promise<void> =>
+      this.#host.answerPeer(request, response);
+    await listenUnix(this.#answering(peers, answerPeer), peerSocket);
   }
 
   [Symbol.dispose](): void {
@@ -83,8 +89,10 @@ class ProcessDoor implements Disposable {
     }
   }
 
-  #server(answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>): Server {
-    const server = createServer({ requestTimeout: 0, keepAliveTimeout: 60_000 });
+  #answering(
+    server: Server,
+    answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
+  ): Server {
     const take = (request: IncomingMessage, response: ServerResponse): void => {
       response.on('error', () => undefined);
       answer(request, response).catch((error: unknown) => {

@@ -15,7 +15,9 @@ import {
   httpBlobCall,
   makeTicket,
   type PullSource,
+  type PutAsked,
   ticketCheck,
+  type Written,
 } from '../blobs/blobs.ts';
 import { openNodeDoor } from '../net/net.ts';
 import type { FilesConfig } from './control.ts';
@@ -73,20 +75,35 @@ export class PeerBlobs implements Disposable {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
-    const [, name = '', path = ''] = PATH.exec(request.url ?? '') ?? [];
-    const place = decodeURIComponent(name);
-    const isBackground = request.headers[CLASS_HEADER] === BACKGROUND;
-    const store = places.own(place, isBackground ? 'background' : 'clients');
-    if (store === undefined) throw storageNotFound(place, []);
-    const handler = this.#handlers.get(store) ?? this.#handlerOf(store, place);
-    this.#handlers.set(store, handler);
+    const { handler, path } = this.#find(places, request.url ?? '', request.headers);
     request.url = path;
-    await handler(request, response);
+    await handler.answer(request, response);
+  }
+
+  /** One that was read past node:http. Throws `FILES_STORAGE_NOT_FOUND`. */
+  async put(places: OwnPlaces, asked: PutAsked): Promise<Written> {
+    const { handler, path } = this.#find(places, asked.path, asked.headers);
+    return await handler.put({ ...asked, path });
   }
 
   [Symbol.dispose](): void {
     for (const call of this.#calls.values()) call[Symbol.dispose]();
     this.#calls.clear();
+  }
+
+  #find(
+    places: OwnPlaces,
+    url: string,
+    headers: Readonly<Record<string, unknown>>,
+  ): { readonly handler: BlobHandler; readonly path: string } {
+    const [, name = '', path = ''] = PATH.exec(url) ?? [];
+    const place = decodeURIComponent(name);
+    const isBackground = headers[CLASS_HEADER] === BACKGROUND;
+    const store = places.own(place, isBackground ? 'background' : 'clients');
+    if (store === undefined) throw storageNotFound(place, []);
+    const handler = this.#handlers.get(store) ?? this.#handlerOf(store, place);
+    this.#handlers.set(store, handler);
+    return { handler, path };
   }
 
   #handlerOf(store: BlobStore, place: string): BlobHandler {

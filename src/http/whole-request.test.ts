@@ -55,3 +55,20 @@ test('other methods for whoever asks for them, without a length where there is n
   assert.equal(asked('PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\na'), 'whole');
   assert.equal(asked('HEAD / HTTP/1.1\r\nHost: a\r\n\r\n'), 'other');
 });
+
+test('a long body for whoever takes it as it comes', () => {
+  const request = new WholeRequest(200, new Set(['PUT']), { takesLong: true });
+  const asked = (fields: string, body: string): Look => {
+    const text = `PUT / HTTP/1.1\r\nHost: a\r\n${fields}\r\n${body}`;
+    return request.look(Buffer.from(text), 0, text.length);
+  };
+  assert.equal(asked('Content-Length: 1000\r\n', 'ab'), 'long');
+  assert.equal(request.end - request.bodyStart, 1000);
+  assert.equal(request.expectsContinue, false);
+  assert.equal(asked('Content-Length: 3\r\nExpect: 100-continue\r\n', ''), 'long');
+  assert.equal(request.expectsContinue, true);
+  assert.equal(asked('Content-Length: 3\r\n', 'ab'), 'part');
+  assert.equal(asked('Content-Length: 3\r\n', 'abc'), 'whole');
+  assert.equal(asked('Transfer-Encoding: chunked\r\n', ''), 'other');
+  assert.equal(asked('Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n', ''), 'other');
+});

@@ -10,8 +10,8 @@ import { DEFAULT_HEAD_LIMITS } from './limits.ts';
 
 const OFFSETS_PER_FIELD = 4;
 
-/** `part`: the rest may still come. `other`: not for whoever looks here. */
-export type Look = 'whole' | 'part' | 'other';
+/** `long`: its head is there, and its body is to be taken as it comes. `part`: the rest may still come. `other`: not for whoever looks here. */
+export type Look = 'whole' | 'long' | 'part' | 'other';
 
 const POST: ReadonlySet<string> = new Set(['POST']);
 /** Need not say that they have no body. */
@@ -22,15 +22,21 @@ export class WholeRequest {
   readonly head: RequestHead = new RequestHead(DEFAULT_HEAD_LIMITS);
   readonly #framing: RequestFraming = new RequestFraming();
   readonly #methods: ReadonlySet<string>;
+  readonly #takesLong: boolean;
   readonly bytesMax: number;
 
-  /** `bytesMax`: of head and body. */
-  constructor(bytesMax: number, methods: ReadonlySet<string> = POST) {
+  /** `bytesMax`: of head and body. `takesLong`: longer ones, and those whose sender waits for 100, are `long`; else "other". */
+  constructor(
+    bytesMax: number,
+    methods: ReadonlySet<string> = POST,
+    { takesLong = false }: { readonly takesLong?: boolean } = {},
+  ) {
     this.bytesMax = bytesMax;
     this.#methods = methods;
+    this.#takesLong = takesLong;
   }
 
-  /** Valid while a look was `whole`. */
+  /** Valid while a look was `whole` or `long`, as all below. */
   get bodyStart(): number {
     return this.head.end;
   }
@@ -38,6 +44,11 @@ export class WholeRequest {
   /** One past the body. */
   get end(): number {
     return this.head.end + this.#framing.length;
+  }
+
+  /** Its sender waits for 100 before he sends the body (RFC 9110 10.1.1). */
+  get expectsContinue(): boolean {
+    return this.#framing.expectContinue;
   }
 
   /** What the client wants of the connection afterwards. */
@@ -58,9 +69,10 @@ export class WholeRequest {
     }
     const { kind, expectContinue } = this.#framing;
     const isSized = kind === BODY.length || (kind === BODY.none && BODILESS.has(head.method));
-    const isPlain = isSized && !expectContinue && head.indexOf(FIELD.upgrade) < 0;
+    const isPlain = isSized && head.indexOf(FIELD.upgrade) < 0;
     if (!isPlain || head.minor !== 1 || !this.#methods.has(head.method)) return 'other';
-    if (this.end - from > this.bytesMax) return 'other';
+    if (expectContinue || this.end - from > this.bytesMax)
+      return this.#takesLong && kind === BODY.length ? 'long' : 'other';
     return this.end <= to ? 'whole' : 'part';
   }
 

@@ -25,6 +25,7 @@ export {
   readProxyHeader,
 } from './proxy-protocol.ts';
 export { AddressRanges, isAddressRange } from './address-ranges.ts';
+export { BodyPieces } from './body-pieces.ts';
 export { type BytesTaker, takeReads } from './direct-reads.ts';
 export { DirectWriter } from './direct-writes.ts';
 export { proveHandles } from './handle-proof.ts';

@@ -3,6 +3,7 @@
  * not for whoever answers goes to another server, and the connection with it. Knows nothing of how answers are made.
  */
 import type { Socket } from 'node:net';
+import { BodyPieces } from './body-pieces.ts';
 import { takeReads } from './direct-reads.ts';
 import { DirectWriter } from './direct-writes.ts';
 
@@ -10,10 +11,12 @@ import { DirectWriter } from './direct-writes.ts';
 export interface RequestLook {
   /** Of head and body. */
   readonly bytesMax: number;
-  /** `part`: the rest may still come. `other`: for another server. */
-  look(buffer: Buffer, from: number, to: number): 'whole' | 'part' | 'other';
-  /** One past the request, after a look that was `whole`. */
+  /** `long`: its head is there, and its body is taken as it comes. `part`: the rest may still come. `other`: for another server. */
+  look(buffer: Buffer, from: number, to: number): 'whole' | 'long' | 'part' | 'other';
+  /** Where the body begins and one past it, after a look that was `whole` or `long`. */
+  readonly bodyStart: number;
   readonly end: number;
+  readonly expectsContinue: boolean;
   /** What the client wants of the connection afterwards. */
   readonly keepAlive: boolean;
 }
@@ -22,8 +25,11 @@ export interface RequestConnectionOptions<R extends RequestLook> {
   readonly socket: Socket;
   /** Asked and done with in one go, so one does for all connections. */
   readonly request: R;
-  /** Takes a request, to call `answered` later; or not: then it is for another server. Both are valid during the call. */
-  readonly take: (request: R, bytes: Buffer) => boolean;
+  /**
+   * Takes a request, to call `answered` later; or not: then it is for another server. Both are valid during the call. `long`: the body of one
+   * that is so; its sender is told to begin when it is read.
+   */
+  readonly take: (request: R, bytes: Buffer, long: BodyPieces | undefined) => boolean;
   /** Takes the socket over; what was read of it is put back. Whoever does so lets it go on. */
   readonly handOver: (socket: Socket) => void;
   /** It is not this connection's any more: closed, or handed over. */
@@ -31,6 +37,9 @@ export interface RequestConnectionOptions<R extends RequestLook> {
 }
 
 const NOTHING: Buffer = Buffer.alloc(0);
+const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
+/** Who still sends what is not wanted, and nothing for so long, has had time to read why. */
+const LINGER_MS = 5000;
 
 export class RequestConnection<R extends RequestLook> {
   readonly writer: DirectWriter;
@@ -38,6 +47,8 @@ export class RequestConnection<R extends RequestLook> {
   readonly #socket: Socket;
   /** What came and could not be looked at, or was not all there. */
   #held = NOTHING;
+  /** Of the request that is being answered, while it comes. */
+  #body: BodyPieces | undefined;
   #isBusy = false;
   #isNew = true;
   #isOver = false;
@@ -51,7 +62,10 @@ export class RequestConnection<R extends RequestLook> {
     this.#isEnding = true;
     this.#socket.destroySoon();
   };
-  readonly #onClose = (): void => this.#leave();
+  readonly #onClose = (): void => {
+    this.#body?.fail(new Error('The client went away'));
+    this.#leave();
+  };
   // "close" follows.
   readonly #onError = (): void => undefined;
 
@@ -76,9 +90,9 @@ export class RequestConnection<R extends RequestLook> {
     return this.#isOver;
   }
 
-  /** The answer that is being made is the last one. */
+  /** The answer that is being made is the last one, as it is while its request has not all come. */
   get isEnding(): boolean {
-    return this.#isEnding;
+    return this.#isEnding || this.#body !== undefined;
   }
 
   /** A part of a request has come, and nothing is being answered. */
@@ -113,6 +127,10 @@ export class RequestConnection<R extends RequestLook> {
     this.#isBusy = false;
     this.#wasQuiet = false;
     if (this.#isOver) return;
+    if (this.#body !== undefined) {
+      this.#linger(this.#body);
+      return;
+    }
     if (this.#isEnding) {
       this.#socket.destroySoon();
       return;
@@ -134,7 +152,19 @@ export class RequestConnection<R extends RequestLook> {
     this.#options.handOver(socket);
   }
 
+  /** Closed with something unread, a connection is reset, and the answer may be lost with it. */
+  #linger(body: BodyPieces): void {
+    this.#isEnding = true;
+    void body.return();
+    this.#socket.end();
+    this.#socket.setTimeout(LINGER_MS, () => this.#socket.destroy());
+  }
+
   #take(buffer: Buffer, size: number): void {
+    if (this.#body !== undefined) {
+      this.#fill(this.#body, buffer, { from: 0, to: size });
+      return;
+    }
     if (this.#isEnding) return;
     if (this.#isBusy) {
       this.#held = Buffer.concat([this.#held, buffer.subarray(0, size)]);
@@ -154,15 +184,40 @@ export class RequestConnection<R extends RequestLook> {
       this.#held = Buffer.from(buffer.subarray(0, size));
       return;
     }
-    const { end, keepAlive } = request;
-    this.#isBusy = look === 'whole' && this.#options.take(request, buffer);
+    const { bodyStart, end, keepAlive } = request;
+    const body = look === 'long' ? this.#bodyOf(request) : undefined;
+    this.#isBusy = look !== 'other' && this.#options.take(request, buffer, body);
     if (!this.#isBusy) {
       this.handOver(Buffer.from(buffer.subarray(0, size)));
       return;
     }
     this.#isNew = false;
-    this.#held = end < size ? Buffer.from(buffer.subarray(end, size)) : NOTHING;
     if (!keepAlive) this.#isEnding = true;
+    if (body !== undefined) this.#fill(body, buffer, { from: bodyStart, to: size });
+    else this.#held = end < size ? Buffer.from(buffer.subarray(end, size)) : NOTHING;
+  }
+
+  #bodyOf({ bodyStart, end, expectsContinue }: R): BodyPieces {
+    return new BodyPieces({
+      socket: this.#socket,
+      length: end - bodyStart,
+      idleMs: 0,
+      readerMs: 0,
+      onBegin: () => {
+        if (expectsContinue && !this.#isOver) this.writer.writeText(CONTINUE);
+      },
+      onLeave: () => undefined,
+    });
+  }
+
+  #fill(body: BodyPieces, bytes: Buffer, { from, to }: { from: number; to: number }): void {
+    const end = Math.min(to, from + body.left);
+    body.take(bytes, from, end);
+    const isWhole = body.left === 0;
+    this.#body = isWhole ? undefined : body;
+    if (!isWhole) return;
+    if (!this.#isBusy) this.#socket.destroySoon();
+    else if (end < to) this.#held = Buffer.from(bytes.subarray(end, to));
   }
 
   #leave(): void {
