@@ -14,6 +14,7 @@ const INPUT: LaunchInput = {
   runners: '/opt/runners',
   port: 4000,
   socket: '/s.sock',
+  shared: {},
   env: { MODE: 'app', PORT: '1', MOLN_APP: 'other', HOME: '/root' },
 };
 

@@ -12,6 +12,7 @@ const SPEC = {
   tmpFolder: '/data/apps/a/run/a-web-1/tmp',
   readable: ['/data/apps/a/releases/r/tree'],
   writable: ['/data/apps/a/data', '/data/apps/a/run/a-web-1'],
+  shared: [],
 };
 
 test('quoting survives a shell', () => {

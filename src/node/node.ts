@@ -190,8 +190,8 @@ async function launch(
     },
     stack,
   );
-  const servicesOf = appServices(databases, files);
-  const apps = await openApps(base, gateway, { facts, cluster, servicesOf }, stack);
+  const services = appServices(databases, files);
+  const apps = await openApps(base, gateway, { facts, cluster, services }, stack);
   const feed = stack.use(
     new LiveFeed({
       clock,
