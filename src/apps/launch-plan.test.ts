@@ -36,6 +36,11 @@ test('settings of the app win over the release, identity and address over both',
   assert.match(env['PATH'] ?? '', /\/opt\/node\/bin/);
 });
 
+test('mounted folders are told by name', () => {
+  const env = launchEnvironment({ ...INPUT, shared: { up_loads: '/run/x/photos' } });
+  assert.equal(env['MOLN_FOLDER_UP_LOADS'], '/run/x/photos');
+});
+
 test('nothing of the own environment gets through', () => {
   const env = launchEnvironment({ ...INPUT, port: undefined, socket: undefined, env: {} });
   const names = ['HOME', 'KEEP', 'LANG', 'MODE', 'MOLN_APP', 'MOLN_DATA_DIR', 'MOLN_INSTANCE'];

@@ -38,6 +38,22 @@ test('the data folder is covered before what the app needs of it is shown again'
   assert.equal(at('/opt/node'), -1, 'what is not covered is left alone');
 });
 
+test('only its own mounted folders stay', () => {
+  const own = "/run/moln-1/folders/a/it's";
+  const folders = [own, '/run/moln-1/folders/b/photos', '/run/moln-2/folders/a/photos', '/srv/x'];
+  const script = sandboxScript({ ...SPEC, shared: [own] }, { hidden: ['/data'], readable: [] });
+  const lines = script.slice(0, script.indexOf('exec 3<')).split('\n').slice(2);
+  const told = folders.map((folder) => `1 2 0:1 / ${folder} rw - fuse http://x rw`).join('\n');
+  const played = lines.join('\n').replace('$(cat /proc/self/mountinfo)', '$TOLD');
+  const left = execFileSync('/bin/sh', ['-c', `umount() { echo umount "$@"; }\n${played}`], {
+    env: { TOLD: told },
+  });
+  assert.deepEqual(left.toString().trim().split('\n'), [
+    'umount -n -i -l /run/moln-1/folders/b/photos',
+    'umount -n -i -l /run/moln-2/folders/a/photos',
+  ]);
+});
+
 test('the app chooses nothing that runs before its privileges are gone', () => {
   const { argv, env } = scriptCommand(SPEC, 'true');
   assert.deepEqual(argv.slice(-2), SPEC.command);
