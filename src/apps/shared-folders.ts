@@ -92,7 +92,9 @@ export class SharedFolders implements Worker {
   async end(): Promise<void> {
     await Promise.all(this.#turns.values());
     await Promise.all(this.#seen().map(({ folder }) => this.#unmount(folder)));
-    await closeBase(this.#folders.shared);
+    await closeBase(this.#folders.shared).catch((error: unknown) => {
+      this.#log.warn('The place of shared folders stays', { reason: messageOf(error) });
+    });
   }
 
   #seen(): readonly SeenMount[] {
@@ -110,8 +112,10 @@ export class SharedFolders implements Worker {
     const { url, user, password } = await this.#services.folderOf(app, place);
     const folder = this.#folders.sharedFolder(app, place);
     const known = davProcess(folder);
-    const isSeen = this.#seen().some((each) => each.folder === folder && each.url === url);
-    if (isSeen && known !== undefined) return { place, server: known };
+    const seen = this.#seen().find((each) => each.folder === folder);
+    // The port of WebDAV may be another one by now, and the app one of the same name.
+    const fits = seen?.url === url && seen.uid === uid;
+    if (fits && known !== undefined) return { place, server: known };
     await dropDav(folder, this.#clock);
     await this.#openBase();
     await ensureFolder(dirname(folder), 0o711);

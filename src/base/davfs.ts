@@ -59,6 +59,8 @@ export interface DavMount {
 export interface SeenMount {
   readonly folder: string;
   readonly url: string;
+  /** Whose the files are. */
+  readonly uid: number;
 }
 
 /** Undefined when davfs2 and FUSE are here. */
@@ -162,10 +164,11 @@ export function davMounts(): readonly SeenMount[] {
     .split('\n')
     .flatMap((line) => {
       const [left = '', right = ''] = line.split(' - ');
-      const [type, url = ''] = right.split(' ');
+      const [type, url = '', options = ''] = right.split(' ');
+      const uid = Number(/(?:^|,)user_id=(\d+)/.exec(options)?.[1]);
       const folder = left.split(' ')[4] ?? '';
       return type === 'fuse' && url.startsWith('http')
-        ? [{ folder: plain(folder), url: plain(url) }]
+        ? [{ folder: plain(folder), url: plain(url), uid }]
         : [];
     });
 }
