@@ -239,7 +239,10 @@ export async function openApps(
     runners: join(ROOT, 'src', 'apps', 'runners'),
     tools: findTools,
     environment: {},
-    servicesOf: () => Promise.resolve({}),
+    services: {
+      environmentOf: () => Promise.resolve({}),
+      folderOf: () => Promise.reject(new Error('There are no files here')),
+    },
     vault: among?.vault ?? nothingKept,
     urlOf: (host) => `http://${host}:${router.port}/`,
     ...(driver === undefined ? {} : { driver }),

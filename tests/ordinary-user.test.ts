@@ -45,6 +45,12 @@ test('an ordinary user runs a node, and is told what that means', async (t) => {
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /cannot hold 192\.0\.2\.50: its agent may not change network/);
 
+  const sharing = appFolder(t, { ...nodeApp('1'), 'moln.json': '{"folders": {"up": "photos"}}' });
+  chmodSync(sharing, 0o755);
+  const mount = await node.cli('deploy', sharing, '--name', 'sharing');
+  assert.equal(mount.code, 1);
+  assert.match(mount.stderr, /App "sharing" asks for folders, and only root can mount/);
+
   const run = await node.cli('app', 'app', 'run', '--', 'sh', '-c', 'id -u');
   assert.equal(run.stdout.trim(), String(uid));
   const [before] = (await node.json<AppDetail>('app', 'app')).instanceList;

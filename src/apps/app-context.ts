@@ -3,7 +3,7 @@ import type { AppFolders } from './app-folders.ts';
 import { hostsOf } from './app-route.ts';
 import type { AppStore } from './app-store.ts';
 import type { Drivers } from './driver.ts';
-import type { LaunchParts } from './instance.ts';
+import type { LaunchParts } from './launch-plan.ts';
 import type { App, Release } from './model.ts';
 import type { OperationResult } from './operations.ts';
 import type { ReleaseStore } from './release-store.ts';
@@ -14,6 +14,25 @@ import { BUILDS_AT_ONCE_MAX } from './run-limits.ts';
 import { removeOwnedTree } from './tree-owner.ts';
 import { Turns } from './turns.ts';
 
+/** What other parts of the node give to apps. */
+export interface AppServices {
+  /** What Moln itself adds to an app's settings when an instance starts; these win over it. */
+  environmentOf(
+    app: string,
+    settings: Readonly<Record<string, string>>,
+  ): Promise<Readonly<Record<string, string>>>;
+  /** `place`: `BUCKET` or `BUCKET/FOLDER`. Throws when there is no such bucket or folder, or nobody serves it here. */
+  folderOf(app: string, place: string): Promise<FolderPlace>;
+}
+
+/** A folder of WebDAV, and the key of an app that opens its bucket and no other. */
+export interface FolderPlace {
+  /** With a slash at its end. */
+  readonly url: string;
+  readonly user: string;
+  readonly password: string;
+}
+
 export interface AppContextOptions {
   readonly store: AppStore;
   readonly releases: ReleaseStore;
@@ -22,11 +41,7 @@ export interface AppContextOptions {
   readonly rollout: RolloutContext;
   readonly vault: ReleaseVault;
   readonly urlOf: (host: string) => string;
-  /** See `AppsOptions`. */
-  readonly servicesOf: (
-    app: string,
-    settings: Readonly<Record<string, string>>,
-  ) => Promise<Readonly<Record<string, string>>>;
+  readonly services: AppServices;
 }
 
 export class AppContext {
@@ -38,7 +53,7 @@ export class AppContext {
   readonly vault: ReleaseVault;
   readonly builds: Turns = new Turns(BUILDS_AT_ONCE_MAX);
   readonly #urlOf: (host: string) => string;
-  readonly #servicesOf: AppContextOptions['servicesOf'];
+  readonly #services: AppServices;
 
   constructor(options: AppContextOptions) {
     this.store = options.store;
@@ -48,7 +63,7 @@ export class AppContext {
     this.rollout = options.rollout;
     this.vault = options.vault;
     this.#urlOf = options.urlOf;
-    this.#servicesOf = options.servicesOf;
+    this.#services = options.services;
   }
 
   /** Also those of apps that were removed, whose processes or files may still be on some node. */
@@ -79,7 +94,7 @@ export class AppContext {
     app: string,
     settings: Readonly<Record<string, string>>,
   ): Promise<Readonly<Record<string, string>>> {
-    return { ...(await this.#servicesOf(app, settings)), ...settings };
+    return { ...(await this.#services.environmentOf(app, settings)), ...settings };
   }
 
   /** What one process needs for a start, by the wishes of now. Throws when its release is gone. */
@@ -89,7 +104,7 @@ export class AppContext {
     const plan = found?.plan.processes[process];
     if (found === undefined || plan === undefined) throw noRelease(app);
     const { releaseFolder, env } = await this.blueprint(value, found);
-    return { process: plan, releaseFolder, env };
+    return { process: plan, releaseFolder, env, folders: found.plan.folders ?? {} };
   }
 
   result(app: App): OperationResult {

@@ -7,6 +7,8 @@
  *       run/<instance>/http.sock  the agent's own name of the socket that the app listens on
  *       run/<instance>.json       the agent's record of it
  *       logs/<instance>.log       written by the instance
+ *
+ * and, as root, /run/moln-<hash>/folders/<app>/<place>: the folders of buckets that it asked for, mounted.
  */
 import {
   chownSync,
@@ -61,6 +63,19 @@ export class AppFolders {
     this.#shortBase = this.#asRoot
       ? join('/run', name)
       : join(tmpdir().length < 40 ? tmpdir() : '/tmp', `${name}-${process.geteuid?.() ?? 0}`);
+  }
+
+  /**
+   * Where shared folders are mounted: short, of no other folder of Moln, and the same for sandboxes, which know it as
+   * `SHARED_FOLDERS` (`sandbox-script.ts`).
+   */
+  get shared(): string {
+    return join(this.#shortBase, 'folders');
+  }
+
+  /** `place`: `BUCKET` or `BUCKET/FOLDER`. */
+  sharedFolder(app: string, place: string): string {
+    return join(this.shared, app, place.replaceAll('/', '+'));
   }
 
   app(app: string): string {

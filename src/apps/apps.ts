@@ -1,4 +1,5 @@
 /** The door of apps: everything that other parts may use. */
+export type { AppServices } from './app-context.ts';
 export type { AppRoute, AppTarget, AppUpstream, Router, UpstreamLoad } from './app-route.ts';
 export { hostsOf } from './app-route.ts';
 export {

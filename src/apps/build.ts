@@ -121,6 +121,7 @@ async function runStep(
     tmpFolder: folders.tmp,
     readable: [],
     writable: [tree, folders.home, folders.npmCache, folders.pipCache],
+    shared: [],
   };
   const plan = context.driver.command(spec);
   const child = spawn(plan.file, [...plan.args], {

@@ -9,7 +9,7 @@ import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { NodeMethods, Peers } from '../cluster/cluster.ts';
 import type { Registry } from '../registry/registry.ts';
-import { AppContext } from './app-context.ts';
+import { AppContext, type AppServices } from './app-context.ts';
 import { AppFolders } from './app-folders.ts';
 import type { Router } from './app-route.ts';
 import { AppStore, type Sealer } from './app-store.ts';
@@ -21,9 +21,9 @@ import { Commands } from './commands.ts';
 import { deployApp, type DeployRequest, serve } from './deploy.ts';
 import type { Driver } from './driver.ts';
 import { type FarMemory, farMemory } from './far-memory.ts';
-import type { LaunchParts } from './instance.ts';
 import type { InstanceRecord } from './instance-record.ts';
 import { InstanceSupervisor } from './instance-supervisor.ts';
+import type { LaunchParts } from './launch-plan.ts';
 import { type LogLine, LogReader, type LogRequest } from './log-reader.ts';
 import { LogStore } from './log-store.ts';
 import type { App, Release } from './model.ts';
@@ -40,6 +40,7 @@ import { type ProcessRow, processTable } from './process-table.ts';
 import { FollowedApps } from './followed-apps.ts';
 import { Coordinator } from './coordinator.ts';
 import { NodeRollout } from './node-rollout.ts';
+import { SharedFolders } from './shared-folders.ts';
 import { type SingletonClock, SingletonGuard } from './singleton-guard.ts';
 import { Reconciler, type SingletonFence } from './reconciler.ts';
 import { ReleaseStore } from './release-store.ts';
@@ -75,11 +76,7 @@ export interface AppsOptions {
   readonly tools: () => Promise<Tools>;
   /** The agent's environment: registries and proxies for builds. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** What Moln itself adds to an app's settings when an instance starts; these win over it. */
-  readonly servicesOf: (
-    app: string,
-    settings: Readonly<Record<string, string>>,
-  ) => Promise<Readonly<Record<string, string>>>;
+  readonly services: AppServices;
   /** Where releases are kept beside nodes. */
   readonly vault: Vault;
   /** The address of an app with this host name, such as `http://guestbook.localhost:8080/`. */
@@ -98,6 +95,7 @@ interface Opened {
   readonly coordinator: Coordinator;
   readonly copier: ReleaseCopier;
   readonly guard: SingletonGuard;
+  readonly sharedFolders: SharedFolders;
 }
 
 export class Apps implements AsyncDisposable {
@@ -138,9 +136,11 @@ export class Apps implements AsyncDisposable {
     await ensureFolder(folders.doors, 0o755);
     const { doors } = folders;
     const drivers = await openDrivers({ data, node, runners, doors }, this.#options.driver);
+    const sharedFolders = new SharedFolders({ ...this.#options, folders });
     const silentRestarts = { lastAt: -Infinity };
     const shared = {
       folders,
+      sharedFolders,
       logs: this.#logs,
       drivers,
       clock,
@@ -166,9 +166,8 @@ export class Apps implements AsyncDisposable {
     const told = { nodeId, registry, followed, releases, gateways, log };
     const reporter = new Reporter({ ...told, supervisor });
     const rollout = { supervisor, reporter, router, logReader: this.#logReader, clock };
-    const { urlOf, servicesOf } = this.#options;
     const vault = new ReleaseVault({ ...this.#options, store, releases });
-    const shape = { store, releases, folders, drivers, rollout, vault, urlOf, servicesOf };
+    const shape = { ...this.#options, store, releases, folders, drivers, rollout, vault };
     const context = new AppContext(shape);
     const operations = this.#operations;
     const copier = new ReleaseCopier({ releases, peers, vault, log });
@@ -190,10 +189,11 @@ export class Apps implements AsyncDisposable {
       log,
     });
     const commands = new Commands({ context, shared, peers, log });
-    this.#opened = { context, commands, followed, reconciler, local, coordinator, copier, guard };
+    const acting = { reconciler, local, coordinator, copier, guard, sharedFolders };
+    this.#opened = { context, commands, followed, ...acting };
     await supervisor.adopt();
-    const own = [followed, supervisor, reconciler, guard, vault, this.#logs];
-    for (const worker of own) workers.add(worker);
+    const more = [guard, vault, this.#logs, sharedFolders];
+    for (const worker of [followed, supervisor, reconciler, ...more]) workers.add(worker);
   }
 
   /** How apps are kept apart on this node. */
@@ -406,6 +406,7 @@ export class Apps implements AsyncDisposable {
     await this.#operations[Symbol.asyncDispose]();
     await this.#opened.reconciler[Symbol.asyncDispose]();
     await Promise.all(supervisor.list().map(({ id }) => supervisor.stop(id, 'the node stops')));
+    await this.#opened.sharedFolders.end();
     await this.#opened.guard.end();
   }
 

@@ -36,6 +36,13 @@ const REFUSALS: readonly Refusal[] = [
     hint: /moln\.json/,
   },
   {
+    what: 'folders for an app without processes',
+    files: { 'moln.json': '{"folders": {"up": "photos"}}', 'index.html': '' },
+    code: 'CONFIG_INVALID',
+    message: /"folders" are for processes/,
+    hint: /moln files website/,
+  },
+  {
     what: 'a kind that is not there',
     files: { 'moln.json': '{"kind": "php"}', 'index.html': '' },
     code: 'APPS_NOTHING_TO_DEPLOY',

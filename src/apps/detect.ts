@@ -2,7 +2,7 @@
  * Finds out what a folder is and how it runs: pure, from what is in it and what the machine has. The first kind that
  * recognises it wins: moln.json, Procfile, Moln's own framework, Node, Python, PHP, static site.
  */
-import { MolnError } from '../base/errors.ts';
+import { ConfigError, MolnError } from '../base/errors.ts';
 import { buildSteps } from './build-steps.ts';
 import { detectMoln } from './detect-moln.ts';
 import { detectNode } from './detect-node.ts';
@@ -62,8 +62,16 @@ export function detect(view: TreeView, tools: Tools): Detection {
     health: settings.health,
     placement: settings.placement,
     cache: settings.cache,
+    ...(Object.keys(settings.folders).length === 0 ? {} : { folders: settings.folders }),
   };
+  if (plan.folders !== undefined && processes.length === 0) throw noProcess();
   return { plan, domains: settings.domains, scale: settings.scale };
+}
+
+function noProcess(): ConfigError {
+  const message = `"folders" are for processes, and this app has none (in ${SETTINGS_FILE})`;
+  const hint = 'Take it out; "moln files website BUCKET --domain HOST" shows a bucket as a site';
+  return new ConfigError('folders', message, { hint });
 }
 
 function findKind(input: DetectInput): Found {

@@ -21,6 +21,8 @@ export interface LaunchSpec {
   /** What the app needs of the data folder, the rest of which is hidden from it where the driver can. */
   readonly readable: readonly string[];
   readonly writable: readonly string[];
+  /** Its mounted folders; a driver hides those of other apps where it can. */
+  readonly shared: readonly string[];
 }
 
 /** Arguments of `child_process.spawn`; always with `detached: true`. */

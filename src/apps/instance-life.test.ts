@@ -43,6 +43,14 @@ const failures = (count: number, from: number): [number, LifeEvent][] =>
     { kind: 'failed', problem: 'answered 500', mayRestart: true },
   ]);
 
+test('one that lost something it was started with starts anew', () => {
+  const broken: LifeEvent = { kind: 'broken', reason: 'lost its folder' };
+  const life = lived(WEB, LAUNCHED, ANSWERED(9), [20, broken]);
+  assert.equal(life.state, 'backoff');
+  assert.match(life.reason, /^lost its folder; restarts in/);
+  assert.equal(lived(TRIAL, LAUNCHED, [20, broken]).state, 'stopped');
+});
+
 test('a web instance is healthy when it answers, and not before', () => {
   assert.equal(lived(WEB, LAUNCHED, [5, SILENT]).state, 'starting');
   assert.equal(lived(WEB, LAUNCHED, [5, SILENT], ANSWERED(9)).state, 'healthy');

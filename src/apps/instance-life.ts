@@ -54,6 +54,8 @@ export type LifeEvent =
   /** Time has passed. */
   | { readonly kind: 'tick' }
   | { readonly kind: 'exited'; readonly exit: Exit }
+  /** It runs and cannot go on: something that it was started with is gone. */
+  | { readonly kind: 'broken'; readonly reason: string }
   | { readonly kind: 'drain' }
   /** It is wanted after all. */
   | { readonly kind: 'resume' }
@@ -99,6 +101,8 @@ export function lifeAfter(life: Life, event: LifeEvent, now: number, rules: Life
       return ticked(life, now, rules);
     case 'exited':
       return ended(life, exitReason(event.exit, life, now), now, rules);
+    case 'broken':
+      return ended(life, event.reason, now, rules);
     case 'drain':
       return { ...life, state: 'draining', reason: 'finishes what is under way' };
     case 'resume':

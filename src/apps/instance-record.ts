@@ -9,6 +9,13 @@ import { systemCode } from '../base/errors.ts';
 import type { ProcessId } from '../base/process-id.ts';
 import type { DriverName, HealthPlan, InstanceAddress, ProcessPlan } from './model.ts';
 
+export interface SharedFolder {
+  /** `BUCKET` or `BUCKET/FOLDER`. */
+  readonly place: string;
+  /** What serves the mount that it was started with: when that is gone, the instance sees nothing there any more. */
+  readonly server?: ProcessId | undefined;
+}
+
 export interface InstanceRecord {
   readonly format: 1;
   readonly id: string;
@@ -24,6 +31,8 @@ export interface InstanceRecord {
   readonly singleton?: { readonly lostAfterMs?: number | undefined } | undefined;
   readonly health: HealthPlan;
   readonly uid: number;
+  /** Mounted for it; absent when it asked for none. */
+  readonly folders?: readonly SharedFolder[] | undefined;
   readonly driver: DriverName;
   readonly processId: ProcessId | undefined;
   /** Of the kernel that `processId` is about: start ticks count from boot. */

@@ -24,10 +24,10 @@ import {
 } from './instance-life.ts';
 import { type InstanceRecord, writeRecord } from './instance-record.ts';
 import { letGo, spawnInstance } from './held-start.ts';
-import { launchSpec } from './launch-plan.ts';
+import { instanceSpec, type LaunchParts } from './launch-plan.ts';
 import { lastLines } from './log-reader.ts';
 import type { LogStore } from './log-store.ts';
-import type { Instance, ProcessPlan } from './model.ts';
+import type { Instance } from './model.ts';
 import { processesOfInstance, type ProcessRow } from './process-table.ts';
 import {
   PORT_RETRIES_MAX,
@@ -39,6 +39,7 @@ import {
   WATCH_CHILD_EVERY_MS,
   WATCH_EVERY_MS,
 } from './run-limits.ts';
+import { goneFolder, type SharedFolders, wishedFolders } from './shared-folders.ts';
 
 const EXIT_POLL_MS = 20;
 /** How long a killed process may take to be gone (it may sit in a slow system call). */
@@ -47,17 +48,10 @@ const PORT_TAKEN = /EADDRINUSE|address already in use/i;
 const PORT_TAKEN_LINES = 50;
 const PROBED: ReadonlySet<string> = new Set(['starting', 'healthy', 'unhealthy']);
 
-/** What a start needs beside the record; asked for at each start, so that secrets lie nowhere. */
-export interface LaunchParts {
-  readonly process: ProcessPlan;
-  readonly releaseFolder: string;
-  /** Plain settings and opened secrets. */
-  readonly env: Readonly<Record<string, string>>;
-}
-
 /** What all instances of a node share. */
 export interface InstanceContext {
   readonly folders: AppFolders;
+  readonly sharedFolders: SharedFolders;
   readonly logs: LogStore;
   readonly drivers: Drivers;
   readonly clock: Clock;
@@ -186,6 +180,9 @@ export class SupervisedInstance {
       await this.#exclusively(() => this.#ended());
     }
     this.#dispatch({ kind: 'tick' });
+    const gone = goneFolder(this.#record);
+    if (gone !== undefined && PROBED.has(this.#life.state))
+      this.#dispatch({ kind: 'broken', reason: `lost its folder of "${gone}"` });
     const { state, restartAt } = this.#life;
     const now = this.#context.clock.monotonicMs();
     if (state === 'backoff' || state === 'stopped') {
@@ -218,7 +215,8 @@ export class SupervisedInstance {
   > {
     const { processId: root } = this.#record;
     if (root === undefined || !this.#alive()) return undefined;
-    return { root, spec: this.#spec(await this.#parts()), driver: this.#driver() };
+    const spec = instanceSpec(await this.#parts(), { ...this.#context, record: this.#record });
+    return { root, spec, driver: this.#driver() };
   }
 
   #driver(): Driver {
@@ -282,9 +280,10 @@ export class SupervisedInstance {
   }
 
   async #launch(): Promise<void> {
-    const { folders, drivers, clock } = this.#context;
+    const { folders, sharedFolders, drivers, clock } = this.#context;
     const { app, uid } = this.#record;
     const parts = await this.#parts();
+    const wished = wishedFolders(parts.folders);
     await folders.prepareApp(app, uid);
     await folders.prepareInstance(this.#folders, uid);
     // The intent is on disk before the process exists: a crash in between leaves no unknown process.
@@ -295,8 +294,11 @@ export class SupervisedInstance {
       address: undefined,
       healthy: false,
       startedAt: clock.now(),
+      folders: wished,
     });
-    const child = this.#spawn(this.#spec(parts));
+    if (wished !== undefined)
+      this.#record = { ...this.#record, folders: await sharedFolders.ready(this.#record) };
+    const child = this.#spawn(instanceSpec(parts, { ...this.#context, record: this.#record }));
     this.#child = child;
     this.#exit = undefined;
     if (child.pid !== undefined) {
@@ -337,28 +339,6 @@ export class SupervisedInstance {
     } finally {
       closeSync(output);
     }
-  }
-
-  #spec(parts: LaunchParts): LaunchSpec {
-    const { record } = this;
-    const { folders, node, runners } = this.#context;
-    const dataFolder = folders.data(record.app);
-    const http = record.kind === 'http';
-    const input = {
-      app: record.app,
-      instance: this.id,
-      release: record.release,
-      releaseFolder: parts.releaseFolder,
-      dataFolder,
-      folders: this.#folders,
-      process: parts.process,
-      node,
-      runners,
-      port: http ? record.port : undefined,
-      socket: http ? this.#folders.listen : undefined,
-      env: parts.env,
-    };
-    return launchSpec(input, record.uid);
   }
 
   /** The process is gone: what it left goes too, and its life takes notice. */

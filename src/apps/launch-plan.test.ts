@@ -14,6 +14,7 @@ const INPUT: LaunchInput = {
   runners: '/opt/runners',
   port: 4000,
   socket: '/s.sock',
+  shared: {},
   env: { MODE: 'app', PORT: '1', MOLN_APP: 'other', HOME: '/root' },
 };
 
@@ -33,6 +34,11 @@ test('settings of the app win over the release, identity and address over both',
   assert.deepEqual([env['PORT'], env['MOLN_APP'], env['HOME']], ['4000', 'a', '/h']);
   assert.equal(env['LISTEN_SOCKET'], '/s.sock');
   assert.match(env['PATH'] ?? '', /\/opt\/node\/bin/);
+});
+
+test('mounted folders are told by name', () => {
+  const env = launchEnvironment({ ...INPUT, shared: { up_loads: '/run/x/photos' } });
+  assert.equal(env['MOLN_FOLDER_UP_LOADS'], '/run/x/photos');
 });
 
 test('nothing of the own environment gets through', () => {

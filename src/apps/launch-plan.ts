@@ -1,7 +1,8 @@
 /** Pure: the argv and environment of an instance, out of what the release says and the app wishes. */
 import { delimiter, dirname, join } from 'node:path';
-import type { InstanceFolders } from './app-folders.ts';
+import type { AppFolders, InstanceFolders } from './app-folders.ts';
 import type { LaunchSpec } from './driver.ts';
+import type { InstanceRecord } from './instance-record.ts';
 import type { ProcessPlan } from './model.ts';
 
 export interface LaunchInput {
@@ -19,6 +20,8 @@ export interface LaunchInput {
   /** Absent for workers and one-off commands. */
   readonly port: number | undefined;
   readonly socket: string | undefined;
+  /** Where its mounted folders are, by name. */
+  readonly shared: Readonly<Record<string, string>>;
   /** The app's plain settings and opened secrets; they win over what the release says. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -59,6 +62,12 @@ export function launchEnvironment(input: LaunchInput): Record<string, string> {
     MOLN_INSTANCE: input.instance,
     MOLN_RELEASE: input.release,
     MOLN_DATA_DIR: input.dataFolder,
+    ...Object.fromEntries(
+      Object.entries(input.shared).map(([name, path]) => [
+        `MOLN_FOLDER_${name.toUpperCase()}`,
+        path,
+      ]),
+    ),
   };
 }
 
@@ -74,5 +83,59 @@ export function launchSpec(input: LaunchInput, uid: number): LaunchSpec {
     tmpFolder: folders.tmp,
     readable: [releaseFolder],
     writable: [input.dataFolder, folders.base, folders.socketFolder],
+    shared: Object.values(input.shared),
   };
+}
+
+/** What a start needs beside the record; asked for at each start, so that secrets lie nowhere. */
+export interface LaunchParts {
+  readonly process: ProcessPlan;
+  readonly releaseFolder: string;
+  /** Plain settings and opened secrets. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Places of mounted folders, by name. */
+  readonly folders: Readonly<Record<string, string>>;
+}
+
+/** The same for an instance as its record says. */
+export function instanceSpec(
+  parts: LaunchParts,
+  {
+    record,
+    folders,
+    node,
+    runners,
+  }: Pick<LaunchInput, 'node' | 'runners'> & {
+    readonly record: InstanceRecord;
+    readonly folders: AppFolders;
+  },
+): LaunchSpec {
+  const { app, id: instance } = record;
+  const own = folders.instance(app, instance);
+  const isHttp = record.kind === 'http';
+  const input = {
+    ...parts,
+    app,
+    instance,
+    release: record.release,
+    dataFolder: folders.data(app),
+    folders: own,
+    node,
+    runners,
+    port: isHttp ? record.port : undefined,
+    socket: isHttp ? own.listen : undefined,
+    shared: sharedPaths(parts.folders, folders, app),
+  };
+  return launchSpec(input, record.uid);
+}
+
+/** Where mounted folders are, by name. */
+export function sharedPaths(
+  places: Readonly<Record<string, string>>,
+  folders: AppFolders,
+  app: string,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(places).map(([name, place]) => [name, folders.sharedFolder(app, place)]),
+  );
 }

@@ -74,6 +74,8 @@ export interface LaunchPlan {
   readonly placement: PlacementPlan;
   /** Answers are stored as they allow it; unless this is false. */
   readonly cache?: boolean | undefined;
+  /** `BUCKET` or `BUCKET/FOLDER` by name: mounted where an instance runs, which finds `MOLN_FOLDER_<NAME>`. */
+  readonly folders?: Readonly<Record<string, string>> | undefined;
 }
 
 /** On which nodes instances may be, and what becomes of them when theirs is lost. */

@@ -5,11 +5,12 @@ import { processId, signalProcess } from '../base/process-id.ts';
 import type { LaunchSpec } from './driver.ts';
 import type { InstanceContext, SupervisedInstance } from './instance.ts';
 import { bootId, type InstanceRecord, writeRecord } from './instance-record.ts';
-import { launchSpec } from './launch-plan.ts';
+import { launchSpec, sharedPaths } from './launch-plan.ts';
 import { runCommand, type RunOutput } from './command-stream.ts';
 import { COMMAND_TAG, processesOfCommand } from './process-table.ts';
 import type { Blueprint } from './rollout.ts';
 import { instanceNotFound, wishInvalid } from './run-errors.ts';
+import { wishedFolders } from './shared-folders.ts';
 
 export interface RunRequest {
   readonly app: string;
@@ -32,6 +33,7 @@ export async function* runOneOff(
   const driver = context.drivers.chosen;
   const instance = `${app.name}-run-${randomId(8)}`;
   const own = folders.instance(app.name, instance);
+  const places = release.plan.folders ?? {};
   const input = {
     app: app.name,
     instance,
@@ -49,6 +51,7 @@ export async function* runOneOff(
     runners,
     port: undefined,
     socket: undefined,
+    shared: sharedPaths(places, folders, app.name),
     env,
   } as const;
   const spec = launchSpec(input, app.uid);
@@ -74,8 +77,15 @@ export async function* runOneOff(
     startedAt: clock.now(),
     restarts: 0,
     drainingSince: undefined,
+    folders: wishedFolders(places),
   };
   await writeRecord(own.record, record);
+  try {
+    await context.sharedFolders.ready(record);
+  } catch (error) {
+    await folders.removeInstance(own);
+    throw error;
+  }
   yield* runCommand({
     plan: driver.command(spec),
     stdin: request.stdin,

@@ -81,7 +81,7 @@ async function startOne(
     kind: plan.kind,
     health: release.plan.health,
     trial: true,
-    parts: { process: plan, releaseFolder, env },
+    parts: { process: plan, releaseFolder, env, folders: release.plan.folders ?? {} },
   });
   fresh.push(instance);
   const { state, reason } = await supervisor.settled(instance, signal);

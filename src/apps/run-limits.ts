@@ -20,6 +20,13 @@ export const STARTING_AT_ONCE_MAX = 16;
 export const STARTING_COUNTS_MS = 10_000;
 /** Domains of one app. */
 export const DOMAINS_MAX = 50;
+/** Mounted folders of one app. */
+export const FOLDERS_MAX = 8;
+/** Between two looks at folders that no instance uses any more, and how long one may take to send what was written last. */
+export const FOLDERS_EVERY_MS = 5000;
+export const FOLDER_SEND_MS = 60_000;
+/** How long the process of a fresh mount may take to be seen. */
+export const FOLDER_SEEN_MS = 10_000;
 /** Settings and secrets of one app, and the size of one value. */
 export const ENV_ENTRIES_MAX = 200;
 export const ENV_VALUE_BYTES_MAX: number = 32 * 1024;

@@ -12,6 +12,7 @@ const SPEC = {
   tmpFolder: '/data/apps/a/run/a-web-1/tmp',
   readable: ['/data/apps/a/releases/r/tree'],
   writable: ['/data/apps/a/data', '/data/apps/a/run/a-web-1'],
+  shared: [],
 };
 
 test('quoting survives a shell', () => {
@@ -35,6 +36,22 @@ test('the data folder is covered before what the app needs of it is shown again'
   assert.ok(lines.some((line) => line.endsWith("remount,bind,ro '/data/apps/a/releases/r/tree'")));
   assert.ok(!lines.some((line) => line.includes("remount,bind,ro '/data/apps/a/data'")));
   assert.equal(at('/opt/node'), -1, 'what is not covered is left alone');
+});
+
+test('only its own mounted folders stay', () => {
+  const own = "/run/moln-1/folders/a/it's";
+  const folders = [own, '/run/moln-1/folders/b/photos', '/run/moln-2/folders/a/photos', '/srv/x'];
+  const script = sandboxScript({ ...SPEC, shared: [own] }, { hidden: ['/data'], readable: [] });
+  const lines = script.slice(0, script.indexOf('exec 3<')).split('\n').slice(2);
+  const told = folders.map((folder) => `1 2 0:1 / ${folder} rw - fuse http://x rw`).join('\n');
+  const played = lines.join('\n').replace('$(cat /proc/self/mountinfo)', '$TOLD');
+  const left = execFileSync('/bin/sh', ['-c', `umount() { echo umount "$@"; }\n${played}`], {
+    env: { TOLD: told },
+  });
+  assert.deepEqual(left.toString().trim().split('\n'), [
+    'umount -n -i -l /run/moln-1/folders/b/photos',
+    'umount -n -i -l /run/moln-2/folders/a/photos',
+  ]);
 });
 
 test('the app chooses nothing that runs before its privileges are gone', () => {

@@ -129,6 +129,9 @@ export interface SandboxView {
   readonly readable: readonly string[];
 }
 
+/** Each of `AppFolders.sharedFolder`, as a pattern of sh. */
+const SHARED_FOLDERS = '/run/moln-*/folders/*/*';
+
 /** POSIX sh knows descriptors of one digit only: 3 is the app's /tmp, 4 to 9 are hidden folders as they were. */
 const COVERS_MAX = 6;
 
@@ -151,7 +154,8 @@ export function sandboxScript(spec: LaunchSpec, view: SandboxView): string {
   // Outer folders first, or they would bury the inner ones.
   shown.sort((a, b) => a.path.length - b.path.length);
 
-  const lines = ['set -e', 'umask 022', `exec 3<${shellQuote(spec.tmpFolder)}`];
+  const lines = ['set -e', 'umask 022', ...leaveLines(spec.shared)];
+  lines.push(`exec 3<${shellQuote(spec.tmpFolder)}`);
   for (const [index, cover] of opened.entries()) {
     lines.push(`exec ${index + 4}<${shellQuote(cover)}`);
   }
@@ -170,6 +174,22 @@ export function sandboxScript(spec: LaunchSpec, view: SandboxView): string {
 /** For a command inside the namespaces of a running sandbox; runs as root after `nsenter`. */
 export function insideScript(spec: LaunchSpec): string {
   return becomeApp(spec, ['exec "$@"']).join('\n');
+}
+
+/**
+ * Mounted folders of other apps, of whatever node on this machine, leave these namespaces: nobody else sees them, and they can be unmounted
+ * where they belong while this app runs on. Not by their helper, and without a word to the system's table, for they only leave here.
+ */
+function leaveLines(own: readonly string[]): string[] {
+  const kept = own.length === 0 ? [] : [`${own.map(shellQuote).join('|')}) ;;`];
+  return [
+    'mounts=$(cat /proc/self/mountinfo)',
+    'printf "%s\\n" "$mounts" | while read -r _ _ _ _ at _; do case "$at" in',
+    ...kept,
+    `${SHARED_FOLDERS}) umount -n -i -l "$at" || exit 1 ;;`,
+    'esac; done',
+    'unset mounts',
+  ];
 }
 
 function coverLine(cover: string): string {

@@ -42,6 +42,20 @@ const BROKEN: readonly (readonly [string, string, RegExp])[] = [
     }),
     /"processes" has 21 .*at most 20/,
   ],
+  ['a folder with a bad name', '{"folders": {"Up": "photos"}}', /"Up" in "folders"/],
+  [
+    'a folder of no bucket',
+    '{"folders": {"up": "/srv"}}',
+    /"folders.up" is "\/srv", want a bucket/,
+  ],
+  ['a folder above', '{"folders": {"up": "photos/../x"}}', /"folders.up".*want a bucket/],
+  [
+    'too many folders',
+    JSON.stringify({
+      folders: Object.fromEntries(Array.from({ length: 9 }, (_, n) => [`f${n}`, 'photos'])),
+    }),
+    /"folders" has 9 entries, want at most 8/,
+  ],
   ['a list instead of an object', '[]', /want an object/],
   ['a comma too many', '{"env": {},}', /moln\.json is not valid JSON/],
 ];

@@ -17,6 +17,7 @@ import { parseDuration } from '../base/units.ts';
 import type { HealthPlan, LaunchPlan, PlacementPlan } from './model.ts';
 import {
   DOMAINS_MAX,
+  FOLDERS_MAX,
   INSTANCES_PER_PROCESS_MAX,
   PROCESS_TYPES_MAX,
   START_TIMEOUT_MAX_MS,
@@ -59,6 +60,8 @@ export interface AppSettings {
   /** The gateways store answers as they allow it. */
   readonly cache: boolean;
   readonly env: Readonly<Record<string, string>>;
+  /** Buckets, or folders of them, that instances find mounted, by the name that they are known by. */
+  readonly folders: Readonly<Record<string, string>>;
   readonly domains: readonly string[];
   readonly scale: Readonly<Record<string, number>>;
 }
@@ -70,6 +73,9 @@ const LABEL = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 const LOST_AFTER_LEAST_MS = 4000;
 const LOST_AFTER_MAX_MS: number = 24 * 3600_000;
 const MEMORY_MIB_MAX: number = 1024 * 1024;
+/** Becomes a part of a variable's name. */
+const FOLDER_NAME = /^[a-z][a-z0-9_]{0,30}$/;
+const FOLDER_PLACE = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/;
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const HOST =
   /^(?=.{1,253}$)(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
@@ -152,6 +158,17 @@ const schema = object({
     record(string(), { key: ENV_NAME, keyMeans: 'letters, digits and _, not a digit first' }),
     {},
   ),
+  folders: withDefault(
+    record(
+      string({
+        lengthMax: 200,
+        pattern: FOLDER_PLACE,
+        patternMeans: 'a bucket, or BUCKET/FOLDER of letters, digits, ".", "_" and "-"',
+      }),
+      { key: FOLDER_NAME, keyMeans: 'lower-case letters, digits and _, starting with a letter' },
+    ),
+    {},
+  ),
   domains: withDefault(
     array(string({ pattern: HOST, patternMeans: 'a host name in lower case' }), {
       itemsMax: DOMAINS_MAX,
@@ -188,9 +205,17 @@ export function readSettings(text: string | undefined): AppSettings {
     },
     cache: raw.cache,
     env: raw.env,
+    folders: checkFolders(raw.folders),
     domains: raw.domains,
     scale: raw.scale,
   };
+}
+
+function checkFolders(folders: AppSettings['folders']): AppSettings['folders'] {
+  const count = Object.keys(folders).length;
+  if (count <= FOLDERS_MAX) return folders;
+  const message = `"folders" has ${count} entries, want at most ${FOLDERS_MAX} (in ${SETTINGS_FILE})`;
+  throw new ConfigError('folders', message, { hint: 'Put several into folders of one bucket' });
 }
 
 /** Shorter than the nodes' own clocks can tell would only move things for nothing. */

@@ -19,6 +19,7 @@ import {
   ProcessSupervisor,
 } from '../databases/databases.ts';
 import type { Registry } from '../registry/registry.ts';
+import { type AppFolder, requireFolder } from './app-folder.ts';
 import { appKey } from './app-keys.ts';
 import { isBucketName } from './buckets.ts';
 import {
@@ -28,7 +29,7 @@ import {
   type FilesState,
   type FilesTroubles,
 } from './control.ts';
-import { filesAway, unauthorized } from './errors.ts';
+import { filesAway, noBucket, noWebDav, unauthorized } from './errors.ts';
 import { FilesDoor, type Upload } from './files-door.ts';
 import { sendError } from './http-words.ts';
 import {
@@ -202,6 +203,24 @@ export class Files implements AsyncDisposable {
       S3_ACCESS_KEY_ID: id,
       S3_SECRET_ACCESS_KEY: secret,
     };
+  }
+
+  /**
+   * Where WebDAV has a bucket, or a folder of it, for an app, with the app's own key, which opens no other bucket. Throws `FILES_NO_BUCKET`,
+   * `FILES_NO_FOLDER`, and `FILES_NO_WEBDAV` while the port of WebDAV is not known to be ours: another program would get the key.
+   */
+  async folderOf(app: string, place: string): Promise<AppFolder> {
+    const { registry } = this.#options;
+    const [bucket = ''] = place.split('/');
+    const record = this.#record ?? (await filesRecords(registry).get(FILES_ID))?.value;
+    if (record === undefined) throw noBucket(bucket);
+    const webdav = (await this.#serving(FACE_WAIT_MS))?.faces['webdav'];
+    if (webdav === undefined) throw noWebDav();
+    const url = `${webdav}/${place}/`;
+    const { id, secret } = appKey(this.#keyOf(record), app, bucket);
+    const folder: AppFolder = { url, user: id, password: secret };
+    await requireFolder(folder, place);
+    return folder;
   }
 
   /** Undefined while there is no process, or none that answers. */

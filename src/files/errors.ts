@@ -9,6 +9,20 @@ export function noBucket(name: string): MolnError {
   });
 }
 
+export function noFolder(bucket: string, folder: string): MolnError {
+  return new MolnError('FILES_NO_FOLDER', `There is no folder "${folder}" in bucket "${bucket}"`, {
+    hint: 'Make it over WebDAV or S3 (an empty object with a slash at its end), or ask for the whole bucket',
+  });
+}
+
+/** To nodes and their apps; a user of the CLI is told by the CLI. */
+export function noWebDav(why = 'it does not listen'): MolnError {
+  return new MolnError('FILES_NO_WEBDAV', `WebDAV does not serve on this node: ${why}`, {
+    hint: 'See why with "moln status"; "moln up --webdav-port PORT" takes another port',
+    retryable: true,
+  });
+}
+
 export function bucketExists(name: string, owner: string): MolnError {
   return new MolnError('FILES_BUCKET_EXISTS', `There is a bucket "${name}" already`, {
     hint: 'See them with "moln files buckets"',

@@ -125,6 +125,8 @@ export const PEER_CONNECT_MS = 3000;
 export const TICKET_MS: number = 10 * 60 * 1000;
 /** The first request waits so long for the store to be made and its process to be started. */
 export const START_WAIT_MS: number = 60 * 1000;
+/** The start of an app asks so long for a folder that it is to find mounted. */
+export const FOLDER_ASK_MS: number = 15 * 1000;
 /** The start of an app waits so long for what it is to know of S3. */
 export const FACE_WAIT_MS: number = 15 * 1000;
 export const WATCH_AGAIN_MS = 100;

@@ -9,7 +9,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ApiServer } from '../api/api.ts';
-import { AppRoutes, Apps, type AppsOptions, findTools } from '../apps/apps.ts';
+import { AppRoutes, Apps, type AppServices, findTools, type Vault } from '../apps/apps.ts';
 import { openLogFile } from '../base/log-file.ts';
 import { createLogger, formatPlain, type Logger } from '../base/log.ts';
 import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
@@ -366,7 +366,8 @@ export async function openApps(
   given: {
     readonly facts: NodeFacts;
     readonly cluster: NodeCluster;
-    readonly services: Pick<AppsOptions, 'servicesOf' | 'vault'>;
+    readonly services: AppServices;
+    readonly vault: Vault;
   },
   stack: AsyncDisposableStack,
 ): Promise<Apps> {
@@ -393,7 +394,8 @@ export async function openApps(
     runners: join(ROOT, 'src', 'apps', 'runners'),
     tools: findTools,
     environment: options.environment,
-    ...given.services,
+    services: given.services,
+    vault: given.vault,
     urlOf: (host) => facts.urlsOf(host)[0] ?? '',
   });
   stack.use(apps);

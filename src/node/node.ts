@@ -190,8 +190,13 @@ async function launch(
     },
     stack,
   );
-  const services = { servicesOf: appServices(databases, files), vault: files.kept };
-  const apps = await openApps(base, gateway, { facts, cluster, services }, stack);
+  const services = appServices(databases, files);
+  const apps = await openApps(
+    base,
+    gateway,
+    { facts, cluster, services, vault: files.kept },
+    stack,
+  );
   const feed = stack.use(
     new LiveFeed({
       clock,

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Accounts } from '../accounts/accounts.ts';
+import type { AppServices } from '../apps/apps.ts';
 import type { Databases } from '../databases/databases.ts';
 import { Files } from '../files/files.ts';
 import type { ListenChoice } from './listen-choice.ts';
@@ -59,16 +60,13 @@ export async function openFiles(
   return files;
 }
 
-/** What an app finds in its environment: its database and its bucket. */
-export function appServices(
-  databases: Databases,
-  files: Files,
-): (
-  app: string,
-  settings: Readonly<Record<string, string>>,
-) => Promise<Readonly<Record<string, string>>> {
-  return async (app, settings) => ({
-    ...(await databases.environmentOf(app, settings)),
-    ...(await files.environmentOf(app, settings)),
-  });
+/** What an app gets of other parts: its database and its bucket in its environment, and folders of buckets to mount. */
+export function appServices(databases: Databases, files: Files): AppServices {
+  return {
+    environmentOf: async (app, settings) => ({
+      ...(await databases.environmentOf(app, settings)),
+      ...(await files.environmentOf(app, settings)),
+    }),
+    folderOf: (app, place) => files.folderOf(app, place),
+  };
 }

@@ -15,6 +15,7 @@ import { count } from '../words.ts';
 import { CHECKPOINT, DF, KEYS, POLICY, QUOTA, WHY_FILE } from './files-admin.ts';
 import { RECOVERY_KEY, SALVAGE } from './recover.ts';
 import { REPAIR, SCRUB } from './files-work.ts';
+import { DRAIN } from './storage.ts';
 import { SYNC } from './files-sync.ts';
 import { WEBSITE } from './files-website.ts';
 import {
@@ -304,6 +305,7 @@ export const FILES: CommandSpec = {
     KEYS,
     REPAIR,
     SCRUB,
+    DRAIN,
     CHECKPOINT,
     RECOVERY_KEY,
     SALVAGE,

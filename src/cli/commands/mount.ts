@@ -2,30 +2,19 @@
  * `moln mount` and `unmount`: a bucket as a folder of this machine, by the system's own davfs2 over the node's WebDAV. Mounting is root's
  * affair; the mount has a token of its own, which ends with it.
  */
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { accessSync, constants, existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
-import { promisify } from 'node:util';
+import { mkdir, stat } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import { davLack, mountDav, unmountDav } from '../../base/davfs.ts';
 import { messageOf, MolnError } from '../../base/errors.ts';
+import { systemClock } from '../../base/time.ts';
 import type { CommandSpec, Context } from '../command.ts';
 import { EXIT, usageError } from '../errors.ts';
 import { readPlace } from './files-words.ts';
 
-const run = promisify(execFile);
-const HELPER = 'mount.davfs';
-const HELPER_FOLDERS: readonly string[] = ['/usr/sbin', '/sbin', '/usr/local/sbin'];
 const NAME_CHARACTERS = 30;
 const DIGEST_CHARACTERS = 16;
-const FUSE = '/dev/fuse';
 const DIR = { name: 'DIR', description: 'a folder of this machine', required: true };
-/**
- * What was written is sent when the file is closed. From Linux 6.16 on a folder cannot be listed with davfs2's own buffer of 16 KiB
- * (https://github.com/alisarctl/davfs2/issues/22).
- */
-const SETTINGS = 'ask_auth 0\ndelay_upload 0\nbuf_size 128\n';
 
 export const MOUNT: CommandSpec = {
   name: 'mount',
@@ -58,10 +47,13 @@ export const MOUNT: CommandSpec = {
       scope: isReadOnly ? 'read' : 'deploy',
     });
     try {
-      await mount({ url, folder, token, isReadOnly, user: input.text('user') });
+      const options = [`uid=${input.text('user') ?? 'root'}`, isReadOnly ? 'ro' : 'rw'];
+      await mountDav({ url, folder, user: 'moln', password: token, options });
     } catch (error) {
       await client.revokeToken(detail.id);
-      throw error;
+      throw new MolnError('CLI_MOUNT', `"${folder}" cannot be mounted: ${messageOf(error)}`, {
+        hint: 'See the log of the system for words of mount.davfs',
+      });
     }
     if (context.json) context.words.json({ bucket, folder, url });
     else {
@@ -80,8 +72,8 @@ export const UNMOUNT: CommandSpec = {
   run: async (context, input) => {
     const folder = resolve(context.io.cwd, input.argument('DIR') ?? '');
     if (process.getuid?.() !== 0) throw notRoot('unmount');
-    await run('umount', [folder]).catch((error: unknown) => {
-      throw new MolnError('CLI_UNMOUNT', `"${folder}" cannot be unmounted: ${saidBy(error)}`, {
+    await unmountDav(folder, { clock: systemClock }).catch((error: unknown) => {
+      throw new MolnError('CLI_UNMOUNT', `"${folder}" cannot be unmounted: ${messageOf(error)}`, {
         hint: 'Close what uses it, and do it again',
       });
     });
@@ -94,17 +86,8 @@ export const UNMOUNT: CommandSpec = {
 
 function requireSystem(): void {
   if (process.getuid?.() !== 0) throw notRoot('mount');
-  if (!HELPER_FOLDERS.some((folder) => existsSync(join(folder, HELPER))))
-    throw new MolnError('CLI_NO_DAVFS', `Mounting needs davfs2, and there is no "${HELPER}" here`, {
-      hint: 'Install it: apt-get install davfs2',
-    });
-  try {
-    accessSync(FUSE, constants.R_OK | constants.W_OK);
-  } catch {
-    throw new MolnError('CLI_NO_FUSE', `Mounting needs ${FUSE}, which is not here`, {
-      hint: 'Load it with "modprobe fuse"; a container has to be given the device',
-    });
-  }
+  const lack = davLack();
+  if (lack !== undefined) throw new MolnError(`CLI_NO_${lack.kind}`, lack.message, lack);
 }
 
 async function requireFreeFolder(folder: string): Promise<void> {
@@ -114,31 +97,6 @@ async function requireFreeFolder(folder: string): Promise<void> {
   const [here, above] = await Promise.all([stat(folder), stat(dirname(folder))]);
   if (here.dev !== above.dev)
     throw usageError(`Something is mounted at "${folder}" already`, `moln unmount ${folder}`);
-}
-
-/** The token is in files that only root reads, and only until it is mounted. */
-async function mount(wish: {
-  readonly url: string;
-  readonly folder: string;
-  readonly token: string;
-  readonly isReadOnly: boolean;
-  readonly user: string | undefined;
-}): Promise<void> {
-  const { url, folder, token, isReadOnly, user = 'root' } = wish;
-  const own = await mkdtemp(join(tmpdir(), 'moln-mount-'));
-  try {
-    const [conf, secrets] = [join(own, 'davfs2.conf'), join(own, 'secrets')];
-    await writeFile(secrets, `${url} moln ${token}\n`, { mode: 0o600 });
-    await writeFile(conf, `secrets ${secrets}\n${SETTINGS}`, { mode: 0o600 });
-    const options = [`conf=${conf}`, `uid=${user}`, isReadOnly ? 'ro' : 'rw'].join(',');
-    await run('mount', ['-t', 'davfs', '-o', options, url, folder]);
-  } catch (error) {
-    throw new MolnError('CLI_MOUNT', `"${folder}" cannot be mounted: ${saidBy(error)}`, {
-      hint: 'See the log of the system for words of mount.davfs',
-    });
-  } finally {
-    await rm(own, { recursive: true });
-  }
 }
 
 async function endTokens(context: Context, folder: string): Promise<void> {
@@ -154,13 +112,6 @@ function tokenName(folder: string): string {
     .slice(0, NAME_CHARACTERS);
   const digest = createHash('sha256').update(folder).digest('hex').slice(0, DIGEST_CHARACTERS);
   return `mount ${plain} ${digest}`;
-}
-
-/** What a program wrote before it failed, as one line. */
-function saidBy(error: unknown): string {
-  const { stderr } = error as { readonly stderr?: string };
-  const said = (stderr ?? '').trim().split('\n').join('; ');
-  return said === '' ? messageOf(error) : said;
 }
 
 /** A token must not go to a program that happens to have the port. */

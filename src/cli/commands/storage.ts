@@ -80,6 +80,15 @@ const REMOVE: CommandSpec = {
   },
 };
 
+/** The word of files for the same. */
+export const DRAIN: CommandSpec = {
+  ...REMOVE,
+  name: 'drain',
+  summary:
+    'Empty a storage, as "moln storage remove" does; "moln node NODE drain" empties a whole node.',
+  examples: [['moln files drain spare', 'gone when everything in it has a place elsewhere']],
+};
+
 export const STORAGE: CommandSpec = {
   name: 'storage',
   summary: 'Say which disks files may use, and how much of them.',
