@@ -189,8 +189,8 @@ export class Apps implements AsyncDisposable {
       log,
     });
     const commands = new Commands({ context, shared, peers, log });
-    const acting = { reconciler, local, coordinator, copier, guard, sharedFolders };
-    this.#opened = { context, commands, followed, ...acting };
+    const acting = { followed, reconciler, local, coordinator, copier, guard, sharedFolders };
+    this.#opened = { context, commands, ...acting };
     await supervisor.adopt();
     const more = [guard, vault, this.#logs, sharedFolders];
     for (const worker of [followed, supervisor, reconciler, ...more]) workers.add(worker);

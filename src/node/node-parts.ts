@@ -9,7 +9,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ApiServer } from '../api/api.ts';
-import { AppRoutes, Apps, type AppServices, findTools, type Vault } from '../apps/apps.ts';
+import { AppRoutes, Apps, type AppsOptions, findTools } from '../apps/apps.ts';
 import { openLogFile } from '../base/log-file.ts';
 import { createLogger, formatPlain, type Logger } from '../base/log.ts';
 import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
@@ -363,15 +363,13 @@ async function openRoutes(
 export async function openApps(
   { options, folder, registry, identity, workers, clock, log }: Base,
   { router, supervisor, settled, mirror }: Gateway,
-  given: {
+  given: Pick<AppsOptions, 'services' | 'vault'> & {
     readonly facts: NodeFacts;
     readonly cluster: NodeCluster;
-    readonly services: AppServices;
-    readonly vault: Vault;
   },
   stack: AsyncDisposableStack,
 ): Promise<Apps> {
-  const { facts, cluster } = given;
+  const { facts, cluster, services, vault } = given;
   const { sealer } = identity;
   const apps = new Apps({
     dataFolder: folder.path,
@@ -394,8 +392,8 @@ export async function openApps(
     runners: join(ROOT, 'src', 'apps', 'runners'),
     tools: findTools,
     environment: options.environment,
-    services: given.services,
-    vault: given.vault,
+    services,
+    vault,
     urlOf: (host) => facts.urlsOf(host)[0] ?? '',
   });
   stack.use(apps);
