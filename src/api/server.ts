@@ -232,7 +232,7 @@ export class ApiServer implements AsyncDisposable {
     // Whoever has it next has his own; an end follows.
     socket.on('error', () => undefined);
     const read = (socket.read() ?? Buffer.alloc(0)) as Buffer;
-    if (await this.#isLed(socket, read, local)) return;
+    if ((await this.#isLed(socket, read, local)) || socket.destroyed) return;
     socket.unshift(read);
     (local ? this.#local : this.#remote).emit('connection', socket);
     socket.resume();

@@ -108,8 +108,8 @@ export class FilesDoor implements Disposable {
 
 /** Of whatever may be long, in a request that is whole with its head. */
 function isRead({ method, headers }: IncomingMessage): boolean {
-  const length = headers['content-length'] ?? '0';
-  return method === 'GET' && length === '0' && headers['transfer-encoding'] === undefined;
+  const { expect, 'content-length': length = '0', 'transfer-encoding': coding } = headers;
+  return method === 'GET' && length === '0' && coding === undefined && expect === undefined;
 }
 
 async function connected(path: string): Promise<Socket> {
