@@ -108,7 +108,6 @@ export class Files implements AsyncDisposable {
     this.kept = new KeptObjects({
       socket: filesPaths(folders).socket,
       isThere: () => this.#record !== undefined,
-      make: (by) => this.#make(by),
     });
     this.#door = new ApiDoor(filesPaths(folders).socket, {
       away: JSON.stringify({ error: filesAway('it is being started') }),
