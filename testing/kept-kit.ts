@@ -22,13 +22,10 @@ export class KeptKit {
     this.kept = new KeptObjects({
       socket: this.#socket,
       isThere: () => this.#isMade,
-      make: async () => {
-        this.#isMade = true;
-      },
     });
   }
 
-  /** `isMade`: default true; else whoever makes it has it. */
+  /** `isMade`: default true; else nobody has stored anything until `make`. */
   static async start(t: TestContext, isMade = true): Promise<KeptKit> {
     const files = await FileKit.start({ places: 2 });
     const kit = new KeptKit(files, isMade);
@@ -38,6 +35,10 @@ export class KeptKit {
     });
     await kit.back();
     return kit;
+  }
+
+  make(): void {
+    this.#isMade = true;
   }
 
   /** Its process is gone. */
@@ -66,5 +67,4 @@ export class KeptKit {
 export const nothingKept: KeptObjects = new KeptObjects({
   socket: '/nonexistent',
   isThere: () => false,
-  make: () => Promise.reject(new Error('No test of apps without files makes a file store')),
 });

@@ -96,16 +96,6 @@ test('releases that go with their app, or were replaced long ago, leave the file
   await until('all of them to go', async () => (await kept.keys()).length === 0);
 });
 
-test('the file store is made for releases once there are more nodes than keep a copy each', async (t) => {
-  const kit = await KeptKit.start(t, false);
-  const nodes = await LinkedApps.open(t, ['a', 'b', 'c'], kit.kept);
-  const a = nodes.node('a');
-  const release = doneRelease(await deployFiles(t, a, 'shop', nodeApp('"hello"')));
-  assert.equal(await storedOf(a), undefined);
-  await nodes.join(t, 'd');
-  await until('it in the file store', async () => (await storedOf(a))?.includes(release));
-});
-
 test('a release that was changed on the disk is not put, and holds up no other', async (t) => {
   const kit = await KeptKit.start(t, false);
   const nodes = await LinkedApps.open(t, ['one'], kit.kept);
@@ -115,7 +105,7 @@ test('a release that was changed on the disk is not put, and holds up no other',
   const path = join(one.data, 'apps', 'blog', 'releases', blog, 'tree', 'server.js');
   chmodSync(path, 0o640);
   appendFileSync(path, '// changed');
-  await kit.kept.make('test');
+  kit.make();
   await until('the other one in the file store', async () => {
     return (await storedOf(one))?.includes(shop);
   });

@@ -16,12 +16,7 @@ import type { App, Release } from './model.ts';
 import type { Operations } from './operations.ts';
 import { type Action, type PlannedInstance, planActions } from './plan-actions.ts';
 import { mayRun, type NodeReport } from './reporter.ts';
-import {
-  COPIES_EVERYWHERE_MAX,
-  RECONCILE_EVERY_MS,
-  STARTING_AT_ONCE_MAX,
-  STARTING_COUNTS_MS,
-} from './run-limits.ts';
+import { RECONCILE_EVERY_MS, STARTING_AT_ONCE_MAX, STARTING_COUNTS_MS } from './run-limits.ts';
 
 export interface ReconcilerOptions {
   readonly context: AppContext;
@@ -43,6 +38,8 @@ export interface SingletonFence {
   isFenced(lostAfterMs: number | undefined): boolean;
 }
 
+/** Up to so many nodes each keeps the current release of every app. */
+const COPIES_EVERYWHERE_MAX = 3;
 const COPY_AGAIN_MS = 60_000;
 
 /** What one look at an app found to be done. */

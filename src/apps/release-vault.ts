@@ -8,26 +8,17 @@ import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { withDeadline } from '../base/time.ts';
 import type { StepResult, Worker } from '../base/worker.ts';
-import type { Peers } from '../cluster/cluster.ts';
 import type { AppStore } from './app-store.ts';
 import { BUILT_ARCHIVE_LIMITS, packFolder } from './archive.ts';
 import type { Report } from './operations.ts';
 import type { ReleaseStore } from './release-store.ts';
-import {
-  COPIES_EVERYWHERE_MAX,
-  VAULT_AGAIN_MS,
-  VAULT_ASK_MS,
-  VAULT_LOOK_MS,
-  VAULT_THERE_MS,
-} from './run-limits.ts';
+import { VAULT_AGAIN_MS, VAULT_ASK_MS, VAULT_LOOK_MS, VAULT_THERE_MS } from './run-limits.ts';
 import type { Workers } from './workers.ts';
 
 /** The part of the file store that keeps releases. All but `isThere` may throw `FILES_…` while it is away. */
 export interface Vault {
   /** It was made, be it reached or not. */
   isThere(): boolean;
-  /** Safe to repeat. */
-  make(by: string): Promise<void>;
   keys(): Promise<readonly string[]>;
   /** Durable once it resolves. Ends the body, also when it fails. */
   put(key: string, body: Readable): Promise<void>;
@@ -40,7 +31,6 @@ export interface ReleaseVaultOptions {
   readonly vault: Vault;
   readonly store: AppStore;
   readonly releases: ReleaseStore;
-  readonly peers: Pick<Peers, 'all'>;
   readonly workers: Workers;
   readonly log: Logger;
 }
@@ -111,10 +101,8 @@ export class ReleaseVault implements Worker {
 
   async step(signal: AbortSignal): Promise<StepResult> {
     const { vault } = this.#options;
-    if (!vault.isThere() && !(await this.#isNeeded()))
-      return { kind: 'idle', retryInMs: VAULT_THERE_MS };
+    if (!vault.isThere()) return { kind: 'idle', retryInMs: VAULT_THERE_MS };
     try {
-      await vault.make('apps');
       await this.#look(signal);
       this.#why = undefined;
       return { kind: 'idle', retryInMs: VAULT_LOOK_MS };
@@ -123,13 +111,6 @@ export class ReleaseVault implements Worker {
       this.#why = error.message;
       return { kind: 'idle', retryInMs: VAULT_AGAIN_MS };
     }
-  }
-
-  /** Up to some nodes, each keeps the current release of every app; with more of them only a store does. */
-  async #isNeeded(): Promise<boolean> {
-    const { peers, store } = this.#options;
-    if (peers.all().length <= COPIES_EVERYWHERE_MAX) return false;
-    return (await store.list()).some(({ release }) => release !== undefined);
   }
 
   async #look(signal: AbortSignal): Promise<void> {

@@ -105,8 +105,6 @@ export const RUN_STOP_TIMEOUT_MS = 5000;
 /** Commands that one other node may have under way here: fewer than `RPC_STREAMS_MAX`, so that calls still get through. */
 export const FAR_COMMANDS_MAX = 64;
 
-/** Up to so many nodes each keeps the current release of every app. */
-export const COPIES_EVERYWHERE_MAX = 3;
 /** Between two looks at the releases in the file store, at one that does not take them, and at whether there is one. */
 export const VAULT_LOOK_MS = 600_000;
 export const VAULT_AGAIN_MS = 10_000;

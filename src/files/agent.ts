@@ -110,7 +110,6 @@ export class Files implements AsyncDisposable {
     this.kept = new KeptObjects({
       socket: filesPaths(folders).socket,
       isThere: () => this.#record !== undefined,
-      make: (by) => this.#make(by),
     });
   }
 

@@ -12,7 +12,6 @@ export interface KeptObjectsOptions {
   readonly socket: string;
   /** Whether the file store was made, be it reached or not. */
   readonly isThere: () => boolean;
-  readonly make: (by: string) => Promise<void>;
 }
 
 export class KeptObjects {
@@ -25,11 +24,6 @@ export class KeptObjects {
   /** As far as this node has heard. */
   isThere(): boolean {
     return this.#options.isThere();
-  }
-
-  /** Safe to repeat. */
-  async make(by: string): Promise<void> {
-    if (!this.isThere()) await this.#options.make(by);
   }
 
   /** All keys. Throws `FILES_AWAY`, here and below, while the process does not answer, and what the store refuses. */
