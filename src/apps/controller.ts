@@ -158,7 +158,7 @@ export class Apps implements AsyncDisposable {
         workers.wake('apps');
       },
     });
-    const [store, releases] = [this.#store, this.#releases];
+    const [store, releases, operations] = [this.#store, this.#releases, this.#operations];
     const { registry, peers, gateways, fence } = this.#options;
     const nodeId = peers.self;
     const followed = new FollowedApps({ nodeId, registry, store, clock });
@@ -169,7 +169,6 @@ export class Apps implements AsyncDisposable {
     const vault = new ReleaseVault({ ...this.#options, store, releases });
     const shape = { ...this.#options, store, releases, folders, drivers, rollout, vault };
     const context = new AppContext(shape);
-    const operations = this.#operations;
     const copier = new ReleaseCopier({ releases, peers, vault, log });
     const local = new NodeRollout({ context, copier, peers, clock });
     const coordinator = new Coordinator({ store, peers, local, gateways, clock, log });
