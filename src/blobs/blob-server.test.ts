@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
 import {
   blobBytes,
@@ -12,8 +12,11 @@ import {
   sha256,
 } from '../../testing/blob-conformance.ts';
 import { ServedBlobs } from '../../testing/blob-kit.ts';
+import { withDeadline } from '../base/time.ts';
 import { proveHandles } from '../net/net.ts';
 import { full } from './errors.ts';
+import { FarBlobs } from './far-blobs.ts';
+import { httpBlobCall } from './http-call.ts';
 import { encodeHeader } from './wire.ts';
 
 const LONG_BYTES = 5_000_001;
@@ -38,6 +41,26 @@ for (const way of ['through streams', 'past streams'] as const)
 
     await t.test('side by side have each their own bytes', async () => {
       await Promise.all(Array.from({ length: 12 }, put));
+    });
+
+    await t.test('wait for no get, and their bytes may have to be got there', async () => {
+      const open = async (): Promise<Socket> => {
+        const socket = connect(served.port, '127.0.0.1');
+        await once(socket, 'connect');
+        return socket;
+      };
+      using http = httpBlobCall({ connect: open, connections: 1 });
+      const far = new FarBlobs({ call: http.call, ticket: (claim) => served.ticket(claim) });
+      const [from, to] = [blobId(next++), blobId(next++)];
+      const bytes = blobBytes(next, LONG_BYTES);
+      await near.put(from, inPieces(bytes), putOptions());
+      const body = async function* (): AsyncGenerator<Uint8Array> {
+        const late = (): Error => new Error('The get waits for the put');
+        const got = await withDeadline(20_000, late, () => far.get(from));
+        yield* got.body;
+      };
+      await far.put(to, body(), putOptions({ length: bytes.length }));
+      assert.ok((await bytesOf(await near.get(to))).equals(bytes));
     });
 
     await t.test('are refused before their body is touched', async () => {

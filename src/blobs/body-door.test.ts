@@ -136,6 +136,30 @@ for (const way of ['through streams', 'past streams'] as const)
       assert.ok(Buffer.concat(pieces).equals(bytes));
     });
 
+    await t.test('who is slow to begin with what he sends, too', async () => {
+      using fresh = other.door(2, 1000);
+      other.acts.push((socket) => socket.write('HTTP/1.1 100 Continue\r\n\r\n'));
+      const body = async function* (): AsyncGenerator<Uint8Array> {
+        other.acts.push(() => undefined);
+        await failsWith('BLOBS_BROKEN', fresh.ask(QUESTION));
+        other.acts.push(answer(Buffer.from('taken')));
+        yield Buffer.from('\r\n\r\n');
+      };
+      const headers = { 'content-length': '4' };
+      const put = await fresh.ask({ method: 'PUT', path: '/c/1', headers, body: body() });
+      assert.equal((await allOf(put)).toString(), 'taken');
+    });
+
+    await t.test('an answer that says it has none has none', async () => {
+      other.acts.push(
+        (socket) => socket.write('HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n'),
+        answer(Buffer.from('d')),
+      );
+      using fresh = other.door(1, 10_000);
+      assert.equal((await allOf(await fresh.ask(QUESTION))).length, 0);
+      assert.equal((await allOf(await fresh.ask(QUESTION))).toString(), 'd');
+    });
+
     await t.test('what breaks off is given as far as it came, and then told', async () => {
       const bytes = blobBytes(4, 100_000);
       other.acts.push((socket) => socket.end(Buffer.concat([Buffer.from(headOf(200_000)), bytes])));

@@ -188,6 +188,8 @@ class Connection {
   async #send(source: AsyncIterable<Uint8Array>): Promise<void> {
     const socket = this.#socket;
     this.#isSending = true;
+    // The first piece is waited for as the others are.
+    socket.setTimeout(READER_MS);
     try {
       for await (const piece of source) {
         if (this.#asked === undefined) return;
@@ -242,7 +244,8 @@ class Connection {
     if (kind !== BODY.length && kind !== BODY.none) throw new Error('its answer has no length');
     const body = new BodyPieces({
       socket: this.#socket,
-      length,
+      // What a 304 says of its length is that of another answer (RFC 9110 8.6).
+      length: kind === BODY.none ? 0 : length,
       idleMs: this.#idleMs,
       readerMs: READER_MS,
       onLeave: () => this.#socket.destroy(),

@@ -16,7 +16,7 @@ import { type BlobCall, type BlobRequest, type BlobResponse, broken } from './wi
 export interface HttpBlobCallOptions {
   /** A connection more: over TLS, its handshake is done. */
   readonly connect: () => Promise<Socket>;
-  /** At most so many questions for bodies at once, and so many others; the rest waits. Default 128. */
+  /** At most so many questions for bodies at once, so many bodies to send, and so many others; the rest waits. Default 128. */
   readonly connections?: number;
   /** A connection on which nothing moves for so long is given up. Default 60 s. */
   readonly idleMs?: number;
@@ -47,15 +47,19 @@ export function httpBlobCall(options: HttpBlobCallOptions): HttpBlobCall {
     return undefined;
   };
   Object.assign(agent, { createConnection });
-  const bodies = new BodyDoor({ connect, connections, idleMs });
+  const gets = new BodyDoor({ connect, connections, idleMs });
+  // Apart: a put may take as long as its client, and what it sends may have to be got first.
+  const puts = new BodyDoor({ connect, connections, idleMs });
   return {
-    call: (request) =>
-      request.method === 'GET' || isLongPut(request)
-        ? bodies.ask(request)
-        : callOnce(request, { agent, timeout: idleMs }),
+    call: async (request) => {
+      if (request.method === 'GET') return await gets.ask(request);
+      if (isLongPut(request)) return await puts.ask(request);
+      return await callOnce(request, { agent, timeout: idleMs });
+    },
     [Symbol.dispose]: () => {
       agent.destroy();
-      bodies[Symbol.dispose]();
+      gets[Symbol.dispose]();
+      puts[Symbol.dispose]();
     },
   };
 }

@@ -33,7 +33,16 @@ class Way implements AsyncDisposable {
 
   static async open(
     length: number,
-    { answer, begun = Buffer.alloc(0) }: { answer?: (socket: Socket) => void; begun?: Buffer },
+    {
+      answer,
+      begun = Buffer.alloc(0),
+      isLate = false,
+    }: {
+      answer?: (socket: Socket) => void;
+      begun?: Buffer;
+      /** Led when the client has said that it sends no more. */
+      isLate?: boolean;
+    },
   ): Promise<Way> {
     await proveHandles();
     const folder = await mkdtemp(join(tmpdir(), 'moln-led-'));
@@ -48,7 +57,9 @@ class Way implements AsyncDisposable {
         'keep-alive': 'timeout=5',
       };
       const upload = { socket, method: 'PUT', url: '/files/b/k', headers, length, begun };
-      door.lead({ ...upload, isLocal: false });
+      const lead = (): void => door.lead({ ...upload, isLocal: false });
+      if (isLate) socket.once('end', lead).resume();
+      else lead();
     });
     outside.listen(join(folder, 'outside.sock'));
     await once(outside, 'listening');
@@ -169,6 +180,15 @@ test('a client that leaves in the middle takes its request along', async () => {
     leave(way.client);
     await until('the request to end', () => isGone);
   }
+});
+
+test('a client that had left before is not waited for', async () => {
+  await using way = await Way.open(2 * MIB, {
+    answer: (socket) => void socket.resume(),
+    isLate: true,
+  });
+  way.client.end('some');
+  assert.equal(await way.ended(), '');
 });
 
 function patterned(length: number): Buffer {

@@ -49,11 +49,14 @@ export class LedUpload {
     near.on('error', (error) => (this.#why = error)).once('close', () => this.#ended());
     client.once('close', () => near.destroy());
     // Whoever sends no more in the middle of a body has left.
-    client.once('end', () => {
+    const sentAll = (): void => {
       if (this.#left > 0) client.destroy();
-    });
+    };
+    client.once('end', sentAll);
     takeReads(client, (...read) => this.#take(...read), { mayOwn: true });
     this.#take(begun, begun.length, true);
+    // That may have been said before anybody listened here.
+    if (client.readableEnded) sentAll();
   }
 
   #take(buffer: Buffer, size: number, lasts: boolean): void {
