@@ -1,6 +1,6 @@
 /** Mounts of davfs2 for users without a name, whatever becomes of the machine's list of users and of the process that serves them. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { test, type TestContext } from 'node:test';
 import { runQuietly } from '../scripts/run.ts';
@@ -41,6 +41,8 @@ async function mounted(t: TestContext): Promise<string> {
     await dropDav(folder, CLOCK);
     await runQuietly(['umount', base], { timeoutMs: 10_000 });
     rmdirSync(base);
+    const cache = `127.0.0.1-b+${folder.slice(1).replaceAll('/', '-')}+moln-${UID}`;
+    rmSync(`/var/cache/davfs2/${cache}`, { recursive: true, force: true });
     server.closeAllConnections();
     server.close();
   });
