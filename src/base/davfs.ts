@@ -34,7 +34,7 @@ const SETTINGS: readonly string[] = ['ask_auth 0', 'delay_upload 0', 'buf_size 1
  */
 const NAMED = [
   'mount --make-private "$(findmnt -n -o TARGET -T /etc)"',
-  'users=$1; shift; cd /etc; mount -t tmpfs -o mode=755,size=4m,nosuid,nodev moln /etc',
+  'users=$1; shift; cd /etc; mount -t tmpfs -o mode=755,size=64m,nosuid,nodev moln /etc',
   'for each in davfs2 fstab group hosts ld.so.cache mtab nsswitch.conf resolv.conf',
   'do [ ! -e "$each" ] || cp -a "$each" /etc/; done',
   'cp "$users" /etc/passwd; cd /; exec mount "$@"',
