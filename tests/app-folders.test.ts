@@ -96,7 +96,7 @@ test('an app finds buckets mounted', { skip }, async (t) => {
   });
   const mounts = (): readonly string[] =>
     davMounts().flatMap(({ folder }) =>
-      folder.endsWith(`/folders/${APP}/photos`) ? [folder] : [],
+      folder.endsWith(`/folders/${APP}/+photos`) ? [folder] : [],
     );
   const deploy = (files: Readonly<Record<string, string>>) =>
     a.cli('deploy', appFolder(t, files), '--name', APP);

@@ -3,8 +3,11 @@ import assert from 'node:assert/strict';
 import { appendFileSync, chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { AppStore } from '../src/apps/app-store.ts';
 import { ReleaseStore } from '../src/apps/release-store.ts';
+import { ReleaseVault } from '../src/apps/release-vault.ts';
 import { packFolder } from '../src/apps/apps.ts';
+import type { Registry } from '../src/registry/registry.ts';
 import { SYSTEM_BUCKET } from '../src/files/system-bucket.ts';
 import { appFolder, nodeApp } from '../testing/app-folder.ts';
 import {
@@ -13,12 +16,14 @@ import {
   doneRelease,
   failure,
   type RunningApps,
+  testLog,
 } from '../testing/apps-kit.ts';
 import { KeptKit } from '../testing/kept-kit.ts';
 import { LinkedApps } from '../testing/linked-apps.ts';
 import { until } from '../testing/until.ts';
 
 const NAMES = ['one', 'two'] as const;
+const UNUSED = { seal: (): never => assert.fail(), open: (): never => assert.fail() };
 
 async function storedOf({ apps }: RunningApps): Promise<readonly string[] | undefined> {
   return (await apps.show('shop')).stored;
@@ -110,4 +115,31 @@ test('a release that was changed on the disk is not put, and holds up no other',
     return (await storedOf(one))?.includes(shop);
   });
   assert.deepEqual((await one.apps.show('blog')).stored, []);
+});
+
+test('what an old copy of the registry does not know stays', async (t) => {
+  const { kept } = await KeptKit.start(t);
+  const nodes = await LinkedApps.open(t, ['one'], kept);
+  const one = nodes.node('one');
+  const release = doneRelease(await deployFiles(t, one, 'shop', nodeApp('"hello"')));
+  const { registry } = nodes;
+  const old: Registry = {
+    engine: registry.engine,
+    get: (key) => registry.get(key),
+    list: () => Promise.resolve({ entries: [], revision: 1 }),
+    watch: (prefix, from, signal) => registry.watch(prefix, from, signal),
+    commit: (conditions, operations) => registry.commit(conditions, operations),
+    lease: (ttlMs) => registry.lease(ttlMs),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  const vault = new ReleaseVault({
+    vault: kept,
+    store: new AppStore({ registry: old, sealer: UNUSED }),
+    releases: new ReleaseStore({ dataFolder: one.data }),
+    workers: { add: () => undefined, wake: () => undefined },
+    log: testLog(),
+  });
+  await kept.put('gone/0123456789ab', packFolder(appFolder(t, nodeApp('"gone"'))));
+  await vault.step(new AbortController().signal);
+  assert.deepEqual(await kept.keys(), [`shop/${release}`]);
 });

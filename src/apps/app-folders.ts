@@ -8,7 +8,7 @@
  *       run/<instance>.json       the agent's record of it
  *       logs/<instance>.log       written by the instance
  *
- * and, as root, /run/moln-<hash>/folders/<app>/<place>: the folders of buckets that it asked for, mounted.
+ * and, as root, /run/moln-<hash>/folders/<app>/+<place>: the folders of buckets that it asked for, mounted.
  */
 import {
   chownSync,
@@ -73,9 +73,12 @@ export class AppFolders {
     return join(this.#shortBase, 'folders');
   }
 
-  /** `place`: `BUCKET` or `BUCKET/FOLDER`. */
+  /**
+   * `place`: `BUCKET` or `BUCKET/FOLDER`. davfs2 knows a mount by its path with "-" for "/": without a "+" before the place, "admin-photos"
+   * of "shop" would be "photos" of "shop-admin".
+   */
   sharedFolder(app: string, place: string): string {
-    return join(this.shared, app, place.replaceAll('/', '+'));
+    return join(this.shared, app, `+${place.replaceAll('/', '+')}`);
   }
 
   app(app: string): string {

@@ -86,6 +86,12 @@ export class AppStore {
     return (await this.#releases(app).get(id))?.value;
   }
 
+  /** Whether the managers have no such release at this moment: what is read may be an old copy. Throws `REGISTRY_UNAVAILABLE` while none answers. */
+  async isReleaseGone(app: string, id: string): Promise<boolean> {
+    const condition = { key: this.#releases(app).keyOf(id), revision: 0 };
+    return (await this.#registry.commit([condition], [])).kind === 'committed';
+  }
+
   /** Newest first. */
   async releases(app: string): Promise<readonly Release[]> {
     const all = (await this.#releases(app).list()).map((stored) => stored.value);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { AppFolders } from './app-folders.ts';
 import { fillCommand, launchEnvironment, type LaunchInput } from './launch-plan.ts';
 
 const INPUT: LaunchInput = {
@@ -39,6 +40,17 @@ test('settings of the app win over the release, identity and address over both',
 test('mounted folders are told by name', () => {
   const env = launchEnvironment({ ...INPUT, shared: { up_loads: '/run/x/photos' } });
   assert.equal(env['MOLN_FOLDER_UP_LOADS'], '/run/x/photos');
+});
+
+test('davfs2, which takes "/" in a path for "-", can tell mounted folders apart', () => {
+  const folders = new AppFolders({ data: '/d' });
+  const places = [
+    ['shop', 'admin-photos'],
+    ['shop-admin', 'photos'],
+    ['shop', 'admin/photos'],
+  ] as const;
+  const paths = places.map(([app, place]) => folders.sharedFolder(app, place));
+  assert.equal(new Set(paths.map((path) => path.replaceAll('/', '-'))).size, places.length);
 });
 
 test('nothing of the own environment gets through', () => {

@@ -82,6 +82,8 @@ export async function* runOneOff(
   await writeRecord(own.record, record);
   try {
     await context.sharedFolders.ready(record);
+    // Mounting takes its time, and a record that stays would keep the folders mounted.
+    signal.throwIfAborted();
   } catch (error) {
     await folders.removeInstance(own);
     throw error;

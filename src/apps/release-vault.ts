@@ -132,7 +132,9 @@ export class ReleaseVault implements Worker {
       }
     }
     for (const key of there) {
-      if (known.has(key)) continue;
+      const [app = '', id = ''] = key.split('/');
+      // What was read may be an old copy, or long ago.
+      if (known.has(key) || !(await store.isReleaseGone(app, id))) continue;
       await vault.remove(key);
       this.#keys = new Set([...this.#keys].filter((one) => one !== key));
     }

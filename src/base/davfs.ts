@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf, systemCode } from './errors.ts';
 import { isRunning, processId, type ProcessId, signalProcess } from './process-id.ts';
-import type { Clock } from './time.ts';
+import { type Clock, withDeadline } from './time.ts';
 
 const run = promisify(execFile);
 const HELPER = 'mount.davfs';
@@ -28,10 +28,17 @@ const END_POLL_MS = 20;
  */
 const SETTINGS: readonly string[] = ['ask_auth 0', 'delay_upload 0', 'buf_size 128'];
 /**
- * davfs2 serves a file to its owner only when that one has a name, and users of apps have none: its process, and nothing else, sees a list
- * of users that has it. What it mounts is seen by all because the folder is below a shared mount (mount_namespaces(7)).
+ * davfs2 serves a file to its owner only when that one has a name, and users of apps have none: its process, and nothing else, sees an /etc
+ * that has one. A whole /etc, for what covers a file goes when that is replaced, as `useradd` does. What it mounts is seen by all because
+ * the folder is below a shared mount (mount_namespaces(7)); where /etc is one as well, its cover must not be.
  */
-const NAMED = 'mount --make-private /; mount --bind "$1" /etc/passwd; shift; exec mount "$@"';
+const NAMED = [
+  'mount --make-private "$(findmnt -n -o TARGET -T /etc)"',
+  'users=$1; shift; cd /etc; mount -t tmpfs -o mode=755,size=64m,nosuid,nodev moln /etc',
+  'for each in davfs2 fstab group hosts ld.so.cache mtab nsswitch.conf resolv.conf',
+  'do [ ! -e "$each" ] || cp -a "$each" /etc/; done',
+  'cp "$users" /etc/passwd; cd /; exec mount "$@"',
+].join('\n');
 
 /** What mounting needs and this machine has not. */
 export interface DavLack {
@@ -121,8 +128,11 @@ export async function unmountDav(
   { clock, withinMs = Infinity }: { readonly clock: Clock; readonly withinMs?: number },
 ): Promise<void> {
   const daemon = davProcess(folder);
+  const late = (): Error => new Error('What serves it does not answer');
   try {
-    await run('umount', ['-i', folder]);
+    // It looks at the folder first, and so waits for the process that serves it, which may be busy or hang.
+    const left = run('umount', ['-i', folder]);
+    await (withinMs === Infinity ? left : withDeadline(withinMs, late, () => left));
   } catch (error) {
     throw new Error(saidBy(error), { cause: error });
   }
@@ -133,6 +143,7 @@ export async function unmountDav(
 /** Ends what is left of a mount that does not serve as it should, so that another one can take its place. */
 export async function dropDav(folder: string, clock: Clock): Promise<void> {
   const daemon = davProcess(folder);
+  // In whatever state it is: this one does not look at the folder.
   for (const _ of davMounts().filter((each) => each.folder === folder))
     await run('umount', ['-i', '-l', folder]);
   if (daemon !== undefined) {
