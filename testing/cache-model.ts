@@ -109,6 +109,7 @@ class CacheModel {
         scheme: 'http',
         authority: 'example.test',
         target: step.path ?? '/',
+        query: this.settings.query,
       }),
       fields: this.#fields(step.lines ?? []),
       hasBody: step.body !== undefined,
@@ -246,7 +247,7 @@ class CacheModel {
     answer: CacheResponse,
     body: string,
   ): Promise<ClientAnswer> {
-    this.cache.remove(invalidated(request, answer));
+    this.cache.remove(invalidated(request, answer, this.settings.query));
     const entry = entryOfPost(request, answer, this.settings);
     if (entry !== undefined) {
       const stamp = this.cache.stamp(this.nowMs);

@@ -8,6 +8,7 @@ import type {
   PurgeTarget,
   StorageRefusal,
 } from '../src/gateway/gateway.ts';
+import type { RouteCacheConfig } from '../src/gateway/config.ts';
 import { Gateway, proxyRoute, socketUpstream, startApp, until } from './gateway-kit.ts';
 
 const MEMORY_BYTES: number = 16 * 1024 * 1024;
@@ -26,7 +27,7 @@ interface Stage {
 }
 
 /** `/private` is not stored; everything else is for an hour, with its first segment as tag. */
-async function stageFor(t: TestContext): Promise<Stage> {
+async function stageFor(t: TestContext, cache: RouteCacheConfig = {}): Promise<Stage> {
   const gateway = await Gateway.start([]);
   t.after(() => gateway[Symbol.asyncDispose]());
   const app = await startApp(gateway, (request, response) => {
@@ -39,7 +40,7 @@ async function stageFor(t: TestContext): Promise<Stage> {
     response.end(`body of ${url}`);
   });
   gateway.cache = { memoryBytes: MEMORY_BYTES };
-  const route = { ...proxyRoute([socketUpstream(app)]), cache: {} };
+  const route = { ...proxyRoute([socketUpstream(app)]), cache };
   await gateway.route(route);
   return {
     gateway,
@@ -91,6 +92,37 @@ test('what is purged softly is validated before it is used again', async (t) => 
   await stage.purge({ kind: 'url', url: `${SITE}/a` }, true);
   assert.match(await stage.get('/a'), /fwd=stale; fwd-status=304/);
   assert.match(await stage.get('/a'), /; hit;/);
+});
+
+test('a purge knows the keys that a route chooses', async (t) => {
+  const stage = await stageFor(t, {
+    query: { without: ['utm_*'] },
+    keyFields: ['x-country'],
+    bypass: { headers: ['x-preview'], cookies: [] },
+  });
+  const url = '/a?b=1&utm_x=2';
+  const countries = ['X-Country: se\r\n', 'X-Country: no\r\n'];
+  for (const kind of ['url', 'prefix'] as const) {
+    for (const lines of countries) assert.match(await stage.get(url, lines), /; stored$/);
+    assert.match(await stage.get('/a?b=1', countries[0]), /; hit;/);
+    const told = await stage.explain('/a?b=1', [['X-Country', 'no']]);
+    assert.deepEqual([told.decision, told.variants.length], ['hit', 2]);
+    assert.deepEqual(told.variants[0]?.vary, ['x-country']);
+    assert.match(await stage.get(url, 'X-Preview: 1\r\n'), /fwd=bypass; .*; detail=bypass-rule$/);
+    const past = await stage.explain(url, [['X-Preview', '1']]);
+    assert.deepEqual([past.decision, past.why], ['bypass', 'bypass-rule']);
+    await stage.purge({ kind, url: `${SITE}/a?utm_y=3&b=1` });
+    for (const lines of countries) assert.match(await stage.get(url, lines), /; stored$/, kind);
+    await stage.purge({ kind: 'all' });
+  }
+});
+
+test('a changed rule for keys is as a purge of the route', async (t) => {
+  const stage = await stageFor(t, { query: 'none' });
+  await stage.get('/a?x=1');
+  assert.match(await stage.get('/a?x=2'), /; hit;/);
+  await stage.gateway.route({ ...stage.route, cache: {} });
+  assert.match(await stage.get('/a'), /; stored$/);
 });
 
 test('a purge with a mistake purges nothing and says so', async (t) => {

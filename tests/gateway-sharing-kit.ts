@@ -130,10 +130,15 @@ export class SharingGateways implements AsyncDisposable {
   }
 }
 
-export function ask(gateway: Gateway | undefined, path: string, lines = ''): Client {
+export function ask(
+  gateway: Gateway | undefined,
+  path: string,
+  lines = '',
+  method = 'GET',
+): Client {
   if (gateway === undefined) throw new Error('There is no such gateway');
   const client = gateway.connect();
-  client.send(`GET ${path} HTTP/1.1\r\nHost: a.test\r\n${lines}Connection: close\r\n\r\n`);
+  client.send(`${method} ${path} HTTP/1.1\r\nHost: a.test\r\n${lines}Connection: close\r\n\r\n`);
   return client;
 }
 

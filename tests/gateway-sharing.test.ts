@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SHARING } from '../src/gateway/limits.ts';
-import { until } from './gateway-kit.ts';
+import { type Gateway, until } from './gateway-kit.ts';
 import {
   answerTo,
   ask,
@@ -218,6 +218,37 @@ test('what a request says of itself counts at the owner as it does at the first 
       [bodyOf(one), bodyOf(two)],
       ['- one 127.0.0.1 a.test', '- two 127.0.0.1 a.test'],
     );
+  }
+});
+
+test('a HEAD is answered from what the owner has stored for GET', async () => {
+  await using gateways = await SharingGateways.start(REGIONS, (request, response) => {
+    response.setHeader('Cache-Control', 'max-age=60');
+    response.setHeader('ETag', '"one"');
+    response.end(request.method === 'HEAD' ? undefined : 'whole');
+  });
+  const head = async (gateway: Gateway, path: string, lines = ''): Promise<string> =>
+    await answerTo(ask(gateway, path, lines, 'HEAD'));
+  for (const [at, path] of PATHS.entries()) {
+    await get(gateways.all[at % gateways.all.length], path);
+    gateways.asked.length = 0;
+    for (const gateway of gateways.all) {
+      const text = await head(gateway, path);
+      assert.match(text, /^HTTP\/1\.1 200 [^]*\r\nContent-Length: 5\r\n[^]*\r\n\r\n$/);
+      assert.match(statusOf(text), /Moln(?:-Owner|-Region)?; hit/);
+      const known = await head(gateway, path, 'If-None-Match: "one"\r\n');
+      assert.match(known, /^HTTP\/1\.1 304 /);
+    }
+    assert.deepEqual(gateways.asked, [], path);
+  }
+  // One that nobody has is the origin's to answer, and keeps no GET from being shared.
+  for (const path of PATHS.map((one) => `${one}/cold`)) {
+    const [first, ...others] = gateways.all;
+    if (first === undefined) throw new Error('There is no gateway');
+    assert.match(await head(first, path), /^HTTP\/1\.1 200 /);
+    gateways.asked.length = 0;
+    for (const gateway of [first, ...others]) await get(gateway, path);
+    assert.equal(gateways.asked.length, 1, path);
   }
 });
 

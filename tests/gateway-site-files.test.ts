@@ -106,3 +106,69 @@ test('a page stands for an upstream that is gone, not for what one says', async 
   assert.equal(gone.status, 502);
   assert.equal(gone.body.toString(), '<h1>Broken</h1>');
 });
+
+test('where that is wished, a page stands for what an upstream says too', async (t) => {
+  const site = { errors: ERRORS, errorsOfUpstreams: ['404', '503', '5xx'] };
+  const gateway = await siteBefore(
+    t,
+    { ...site, compress: {} },
+    (request, response) => {
+      const status = Number(/^\/(\d+)/.exec(request.url ?? '')?.[1]);
+      response.writeHead(status, {
+        'Content-Type': 'text/html',
+        'Content-Encoding': 'x-own',
+        'Retry-After': '7',
+        ETag: '"one"',
+        ...(status === 404 ? { 'Cache-Control': 'max-age=60' } : {}),
+      });
+      response.write('the app ');
+      response.end('says');
+    },
+    { cache: {} },
+  );
+  for (const round of [1, 2]) {
+    for (const [path, body] of [
+      ['/404/stored', '<h1>Nothing hére</h1>'],
+      ['/500/passed', '<h1>Broken</h1>'],
+      ['/403/other', 'the app says'],
+      ['/200', 'the app says'],
+    ] as const) {
+      const answer = await ask(gateway, path, { headers: { Accept: 'text/html' } });
+      const label = `${path}, round ${round}`;
+      assert.equal(answer.status, Number(path.slice(1, 4)), label);
+      assert.equal(answer.body.toString(), body, label);
+      const isOwn = body !== 'the app says';
+      assert.equal(answer.headers['content-encoding'], isOwn ? undefined : 'x-own', label);
+      assert.equal(answer.headers.etag, isOwn ? undefined : '"one"', label);
+      assert.equal(answer.headers['retry-after'], '7', label);
+    }
+  }
+  const json = await ask(gateway, '/500', { headers: { Accept: 'application/json' } });
+  assert.equal(json.body.toString(), 'the app says');
+  const head = await ask(gateway, '/500', { method: 'HEAD' });
+  assert.deepEqual([head.status, head.headers['content-length']], [500, '15']);
+  const posted = await ask(gateway, '/503', { method: 'POST', body: 'x' });
+  assert.equal(posted.body.toString(), '<h1>Broken</h1>');
+  // The connection goes on behind the page.
+  const lines = 'HTTP/1.1\r\nHost: a.test\r\n';
+  const text = await gateway.exchange(
+    `GET /500 ${lines}\r\nGET /404/stored ${lines}\r\nGET /200 ${lines}Connection: close\r\n\r\n`,
+  );
+  assert.deepEqual(text.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 500', 'HTTP/1.1 404', 'HTTP/1.1 200']);
+});
+
+test('a page is not for what the route answers itself', async (t) => {
+  const site = { errors: ERRORS, errorsOfUpstreams: ['4xx', '5xx'] };
+  const gateway = await siteBefore(
+    t,
+    {
+      ...site,
+      edge: {
+        source: "export default () => new Response('own', { status: 500 })",
+        timeoutMs: 5000,
+      },
+    },
+    (_request, response) => response.end(),
+  );
+  assert.equal((await ask(gateway, '/')).body.toString(), 'own');
+});

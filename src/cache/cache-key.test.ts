@@ -31,7 +31,7 @@ test('spaces keep apart what must not answer for each other', () => {
 });
 
 test('rules about queries', () => {
-  const sorted: QueryRule = { sortedWithout: ['utm_source', 'gclid'] };
+  const sorted: QueryRule = { without: ['utm_source', 'gclid'] };
   const table: readonly (readonly [string, QueryRule, string])[] = [
     ['/x?b=1&a=2', 'whole', '/x?b=1&a=2'],
     ['/x?', 'whole', '/x?'],

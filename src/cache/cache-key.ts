@@ -1,4 +1,5 @@
 /** Primary keys (RFC 9111 2): one for each URI, however it was written by the client. */
+import { isNamed, type NamePattern } from './name-pattern.ts';
 
 /** Which parts of a query tell one answer from another. */
 export type QueryRule =
@@ -6,8 +7,10 @@ export type QueryRule =
   | 'whole'
   /** Nothing: `/a?x` and `/a` are the same. */
   | 'none'
-  /** Parameters in any order, without those named (`utm_source`, …), for apps that are known not to care. */
-  | { readonly sortedWithout: readonly string[] };
+  /** Parameters in any order, without those named (`utm_*`, …), for apps that are known not to care. */
+  | { readonly without: readonly NamePattern[] }
+  /** Of all parameters these alone, in any order. */
+  | { readonly only: readonly NamePattern[] };
 
 const DEFAULT_PORT = /^(?:http:\/\/(.*):80|https:\/\/(.*):443)$/;
 
@@ -44,10 +47,15 @@ function ruled(target: string, query: Exclude<QueryRule, 'whole'>): string {
   const kept = target
     .slice(at + 1)
     .split('&')
-    .filter((pair) => pair !== '' && !query.sortedWithout.includes(pair.split('=', 1)[0] ?? ''));
+    .filter((pair) => pair !== '' && tells(nameOf(pair), query));
   // By name alone, since the order of equal names has a meaning (`id=1&id=2`); the sort keeps it.
   const byName = (a: string, b: string): number => compare(nameOf(a), nameOf(b));
   return kept.length === 0 ? path : `${path}?${kept.toSorted(byName).join('&')}`;
+}
+
+function tells(name: string, query: Exclude<QueryRule, string>): boolean {
+  if ('only' in query) return query.only.some((pattern) => isNamed(name, pattern));
+  return !query.without.some((pattern) => isNamed(name, pattern));
 }
 
 function nameOf(pair: string): string {

@@ -30,6 +30,7 @@ const FORWARDED: Readonly<Record<Why, string>> = {
   method: 'method',
   'request-body': 'bypass',
   'origin-condition': 'request',
+  'bypass-rule': 'bypass',
   'uri-miss': 'uri-miss',
   'vary-miss': 'vary-miss',
   authorization: 'request',
@@ -45,6 +46,7 @@ const DETAILED: ReadonlySet<Why> = new Set<Why>([
   'stale-while-revalidate',
   'request-body',
   'origin-condition',
+  'bypass-rule',
   'authorization',
   'no-cache',
 ]);

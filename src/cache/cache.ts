@@ -65,7 +65,7 @@ export { MemoryTier } from './memory-tier.ts';
 export { brokenOff, join, storedOffset, type Join, type JoinPiece } from './partial.ts';
 export { CacheRequest, REQUEST } from './request.ts';
 export type { CacheResponse } from './response.ts';
-export { DEFAULT_SETTINGS, type CacheSettings } from './settings.ts';
+export { DEFAULT_SETTINGS, isBypassed, type BypassRule, type CacheSettings } from './settings.ts';
 export { settle, settleFailure, type Outcome } from './settle.ts';
 export { makeEntry, mayStore, type NotStored, type StoreVerdict } from './store.ts';
 export { Stored, type Tier, type TierStats, type Variants } from './tier.ts';

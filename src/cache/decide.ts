@@ -7,7 +7,7 @@ import { parseRange } from '../http/range.ts';
 import { ageMs, ENTRY, freshMs, hasValidator, strongTag, type Entry } from './entry.ts';
 import { covers, gapOf } from './partial.ts';
 import { REQUEST, type CacheRequest } from './request.ts';
-import type { CacheSettings } from './settings.ts';
+import { isBypassed, type CacheSettings } from './settings.ts';
 import { matchesVary } from './vary.ts';
 
 /** Whatever a tier hands out for a stored answer. */
@@ -42,6 +42,8 @@ export type Why =
   | 'method'
   | 'request-body'
   | 'origin-condition'
+  /** The operator wants it so for such requests. */
+  | 'bypass-rule'
   | 'uri-miss'
   | 'vary-miss'
   | 'authorization'
@@ -67,6 +69,7 @@ export function decide<S extends HasEntry>(
   const { method, bits } = request;
   if (method !== 'GET' && method !== 'HEAD') return without('bypass', 'method');
   if ((bits & REQUEST.body) !== 0) return without('bypass', 'request-body');
+  if (isBypassed(request.fields, settings)) return without('bypass', 'bypass-rule');
   // RFC 9111 4.3.2: these are not applicable to a cache.
   if ((bits & REQUEST.originCondition) !== 0) {
     return without('bypass', 'origin-condition');

@@ -22,7 +22,7 @@ import {
 } from './response.ts';
 import type { CacheSettings } from './settings.ts';
 import { tagsOf } from './tags.ts';
-import { parseVary, varyValues } from './vary.ts';
+import { parseVary, varyValues, withOwn } from './vary.ts';
 
 /** Why an answer is not stored; a word for Cache-Status and for "why is this not cached". */
 export type NotStored =
@@ -59,7 +59,8 @@ const UNDERSTOOD: ReadonlySet<number> = new Set([...HEURISTIC, ...OTHERS_UNDERST
 
 interface Lifetime {
   readonly seconds: number;
-  readonly kind: 'explicit' | 'heuristic' | 'unknown';
+  /** `chosen`: the operator's word. */
+  readonly kind: 'explicit' | 'chosen' | 'heuristic' | 'unknown';
 }
 
 /** Whether the answer may be stored and is worth it; the body's length is judged by Content-Length alone. */
@@ -121,12 +122,14 @@ function isWorthIt(
   if (request.method === 'POST') {
     // RFC 9110 9.3.3: the answer must say that it is what a GET of the same URI would give.
     const location = response.fields.get('content-location');
-    const own = location !== undefined && relatedKey(request.key, location) === request.key;
+    const own =
+      location !== undefined && relatedKey(request.key, location, settings.query) === request.key;
     if (!own || lifetime.kind !== 'explicit') return false;
   }
   const cacheable = HEURISTIC.has(response.status) || (control.bits & DIRECTIVE.public) !== 0;
-  if (lifetime.kind !== 'explicit' && !cacheable) return false;
-  const validates = (control.bits & DIRECTIVE.noCache) !== 0;
+  const isStated = lifetime.kind === 'explicit' || lifetime.kind === 'chosen';
+  if (!isStated && !cacheable) return false;
+  const validates = mustValidate(rules, lifetime, settings);
   if (lifetime.seconds > 0 && !validates) return true;
   if (validatorsOf(response)) return true;
   const { staleWhileRevalidateS, staleIfErrorS } = staleness(rules);
@@ -139,8 +142,38 @@ function validatorsOf({ fields, receivedMs }: CacheResponse): boolean {
   );
 }
 
-/** RFC 9111 4.2.1, 4.2.2. */
+/** Whether it says that it must be asked about each time, and the operator does not say otherwise. */
+function mustValidate(
+  { control }: ResponseRules,
+  lifetime: Lifetime,
+  { ttlMinS }: CacheSettings,
+): boolean {
+  if (lifetime.kind === 'unknown') return true;
+  return (control.bits & DIRECTIVE.noCache) !== 0 && ttlMinS === 0;
+}
+
+/** Within the operator's limits. An error that says nothing is not made to last by them. */
 function lifetimeOf(
+  request: CacheRequest,
+  response: CacheResponse,
+  rules: ResponseRules,
+  settings: CacheSettings,
+): Lifetime {
+  const { seconds, kind } = ownLifetime(request, response, rules, settings);
+  const { ttlMinS, ttlMaxS } = settings;
+  if (kind === 'unknown' && (ttlMinS === 0 || !isUsual(response.status))) return { seconds, kind };
+  return {
+    seconds: Math.min(Math.max(seconds, ttlMinS), ttlMaxS),
+    kind: kind === 'unknown' ? 'chosen' : kind,
+  };
+}
+
+function isUsual(status: number): boolean {
+  return HEURISTIC.has(status) && !NEGATIVE.has(status);
+}
+
+/** RFC 9111 4.2.1, 4.2.2. */
+function ownLifetime(
   request: CacheRequest,
   response: CacheResponse,
   rules: ResponseRules,
@@ -148,6 +181,8 @@ function lifetimeOf(
 ): Lifetime {
   const stated = explicitLifetimeS(response, rules);
   if (stated !== undefined) return { seconds: stated, kind: 'explicit' };
+  const chosen = chosenLifetime(response.status, settings);
+  if (chosen !== undefined) return chosen;
   // Nothing was said, and a page for one user looks just like a page for all.
   if ((request.bits & REQUEST.cookie) !== 0) return { seconds: 0, kind: 'unknown' };
   const { status, fields, receivedMs } = response;
@@ -164,6 +199,14 @@ function lifetimeOf(
     return { seconds: settings.negativeS, kind: 'heuristic' };
   }
   return { seconds: 0, kind: 'unknown' };
+}
+
+function chosenLifetime(status: number, { ttlS }: CacheSettings): Lifetime | undefined {
+  if (ttlS === undefined) return undefined;
+  const usual = isUsual(status) ? ttlS['usual'] : undefined;
+  const seconds = ttlS[String(status)] ?? ttlS[`${Math.floor(status / 100)}xx`] ?? usual;
+  if (seconds === undefined) return undefined;
+  return { seconds, kind: seconds > 0 ? 'chosen' : 'unknown' };
 }
 
 /**
@@ -192,7 +235,7 @@ export function makeEntry(
   const rules = rulesOf(fields);
   const { control } = rules;
   const names = parseVary(fields.get('vary'));
-  const nominated = names === '*' ? [] : names;
+  const nominated = withOwn(names === '*' ? [] : names, settings.keyFields);
   const lifetime = lifetimeOf(request, response, rules, settings);
   const date = dateOf(response);
   const lines = arrange(storedFields(fields, control.withoutFields), {
@@ -204,7 +247,7 @@ export function makeEntry(
     ...lines,
     // A 206 is a part of what a 200 would be; that is what is stored.
     status: response.status === 206 ? 200 : response.status,
-    bits: bitsOf(rules, lifetime),
+    bits: bitsOf(rules, lifetime, settings),
     bornMs: bornMs(response),
     lifetimeS: lifetime.seconds,
     ...staleness(rules),
@@ -223,11 +266,10 @@ export function makeEntry(
   });
 }
 
-function bitsOf(rules: ResponseRules, lifetime: Lifetime): number {
+function bitsOf(rules: ResponseRules, lifetime: Lifetime, settings: CacheSettings): number {
   const { control } = rules;
   let bits = 0;
-  const unknown = lifetime.kind === 'unknown';
-  if (unknown || (control.bits & DIRECTIVE.noCache) !== 0) bits |= ENTRY.validate;
+  if (mustValidate(rules, lifetime, settings)) bits |= ENTRY.validate;
   const never = DIRECTIVE.mustRevalidate | DIRECTIVE.proxyRevalidate;
   if ((control.bits & never) !== 0 || control.sMaxAgeS !== ABSENT) bits |= ENTRY.neverStale;
   // Nobody can know what a broken number was to say about stale use.

@@ -3,6 +3,7 @@
  * Values are brought into a form in which equal meaning is equal text, as far as the field's own definition says so.
  */
 import type { Fields } from './fields.ts';
+import { cookieNamed } from './name-pattern.ts';
 
 /** Names that a Vary field nominates, in lower case, sorted, each once; `*` in place of them all. */
 export type VaryNames = readonly string[] | '*';
@@ -45,6 +46,20 @@ export function parseVary(value: string | undefined): VaryNames {
   return parsed;
 }
 
+const joined = new Map<string, readonly string[]>();
+
+/** With those that the operator has added (`CacheSettings.keyFields`), which no Vary can take away. */
+export function withOwn(nominated: readonly string[], own: readonly string[]): readonly string[] {
+  if (own.length === 0) return nominated;
+  const both = `${nominated.join()}\n${own.join()}`;
+  const known = joined.get(both);
+  if (known !== undefined) return known;
+  const made = [...new Set([...nominated, ...own])].sort();
+  if (joined.size >= REMEMBERED_MAX) joined.clear();
+  joined.set(both, made);
+  return made;
+}
+
 /** Between the values of a secondary key; no field value holds it. */
 const END = '\n';
 /** A field that the request does not have differs from an empty one. */
@@ -69,7 +84,13 @@ export function matchesVary(nominated: readonly string[], values: string, fields
   return at === values.length;
 }
 
+/** One cookie; no field has such a name. */
+const COOKIE = 'cookie:';
+
 function valueOf(name: string, fields: Fields): string {
+  if (name.startsWith(COOKIE)) {
+    return cookieNamed(fields.get('cookie') ?? '', name.slice(COOKIE.length)) ?? MISSING;
+  }
   const value = fields.get(name);
   return value === undefined ? MISSING : normalised(name, value);
 }

@@ -1,5 +1,6 @@
 /** What a route changes about the answer to one request, whoever gives it. What is stored is what the upstream said. */
 import { BodyCoder } from './body-coder.ts';
+import { CACHE_RESULT } from './cache-result.ts';
 import type { CompressWish } from './compression.ts';
 import type { Connection } from './connection.ts';
 import { errorFormat } from './error-page.ts';
@@ -7,12 +8,29 @@ import { type HeadChange, together } from './forward-head.ts';
 import { changedHead, fieldIn } from './head-text.ts';
 import { HSTS_FIELD } from './https-only.ts';
 import type { Site } from './site.ts';
+import { SwallowedBody } from './swallowed-body.ts';
 
 const CONNECTION: ReadonlySet<string> = new Set(['connection']);
 const OWN_PAGE: ReadonlySet<string> = new Set([
   'content-type',
   'content-length',
   'content-security-policy',
+]);
+/** What is about the bytes that a page takes the place of (RFC 9110 8, RFC 9530). */
+const OF_THE_BODY: ReadonlySet<string> = new Set([
+  ...OWN_PAGE,
+  'accept-ranges',
+  'content-digest',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'content-range',
+  'digest',
+  'etag',
+  'last-modified',
+  'repr-digest',
+  'trailer',
+  'transfer-encoding',
 ]);
 const HEAD_END = '\r\n\r\n';
 
@@ -48,12 +66,29 @@ export class AnswerShape {
     this.isPrivate = true;
   }
 
-  /** Writes the head; what is written from then on may leave compressed. `head` lacks Connection and the empty line. */
+  /**
+   * Writes the head; what is written from then on may leave compressed, or a page of the route was sent in its place. `head` lacks
+   * Connection and the empty line.
+   */
   begin(connection: Connection, head: string): void {
+    const { status, upstreamId, cache, accept } = connection.request;
+    // Files, redirects and modules answer in the route's own name.
+    const isOfOthers = upstreamId !== undefined || cache !== CACHE_RESULT.none;
+    const page =
+      isOfOthers && !errorFormat(accept).json ? this.site.pageInstead(status) : undefined;
+    if (page === undefined) {
+      this.#write(connection, head, this.#wish);
+      return;
+    }
+    this.#write(connection, changedHead(head, OF_THE_BODY, pageLines(page)), undefined);
+    if (connection.request.method !== 'HEAD') connection.out.owned(page);
+    connection.out.coder = new SwallowedBody(connection);
+  }
+
+  #write(connection: Connection, head: string, wish: CompressWish | undefined): void {
     const { out, request } = connection;
     const { compression, response } = this.site;
     const { status } = request;
-    const wish = this.#wish;
     const judged =
       compression === undefined || wish === undefined
         ? undefined
@@ -83,12 +118,15 @@ export class AnswerShape {
     const head = changedHead(answer.toString('latin1', 0, headEnd + 2), CONNECTION, '');
     const page = errorFormat(accept).json ? undefined : this.site.pageFor(status);
     if (page === undefined) {
-      this.begin(connection, head);
+      this.#write(connection, head, this.#wish);
       connection.out.owned(answer.subarray(headEnd + HEAD_END.length));
       return;
     }
-    const lines = `Content-Type: text/html; charset=utf-8\r\nContent-Length: ${page.length}\r\n`;
-    this.begin(connection, changedHead(head, OWN_PAGE, lines));
+    this.#write(connection, changedHead(head, OWN_PAGE, pageLines(page)), this.#wish);
     if (method !== 'HEAD') connection.out.owned(page);
   }
+}
+
+function pageLines({ length }: Buffer): string {
+  return `Content-Type: text/html; charset=utf-8\r\nContent-Length: ${length}\r\n`;
 }

@@ -13,6 +13,7 @@ import {
 } from 'node:zlib';
 import { chunkLine, LAST_CHUNK } from '../http/chunked.ts';
 import type { Connection } from './connection.ts';
+import type { BodyTaker } from './outbox.ts';
 import type { Responder } from './responder.ts';
 import type { CompressCoding } from './site-config.ts';
 
@@ -25,7 +26,7 @@ const WINDOW_BITS = 18;
 
 type Encoder = Gzip | BrotliCompress | ZstdCompress;
 
-export class BodyCoder implements Responder {
+export class BodyCoder implements BodyTaker, Responder {
   readonly #connection: Connection;
   readonly #encoder: Encoder;
   readonly #isChunked: boolean;
@@ -55,12 +56,10 @@ export class BodyCoder implements Responder {
     encoder.on('error', (error) => this.#broke(error));
   }
 
-  /** It takes no more for now. */
   get blocked(): boolean {
     return this.#encoder.writableNeedDrain;
   }
 
-  /** `bytes` stay as they are until `done`. */
   write(bytes: Buffer, done?: () => void): void {
     if (this.#encoder.destroyed) {
       done?.();
@@ -70,21 +69,19 @@ export class BodyCoder implements Responder {
     this.#encoder.write(bytes, done);
   }
 
-  /** The end of what came in one event. */
   pass(): void {
     if (!this.#streams || !this.#isDirty || this.#isOver) return;
     this.#isDirty = false;
     this.#encoder.flush();
   }
 
-  /** The body is complete; the connection goes on when the rest is out. */
+  /** The connection goes on when the rest is out. */
   end(): void {
     this.#isOver = true;
     this.#connection.answerBy(this);
     this.#encoder.end();
   }
 
-  /** The socket takes more. */
   resume(): void {
     this.#sinceMs = this.#connection.plane.coarseMs;
     this.#encoder.resume();

@@ -43,7 +43,7 @@ export async function explain(
     return { ...base, isCached: false, decision: 'bypass', why: 'no-cache-on-route' };
   }
   const settings = room.settingsFor(route);
-  const key = keyOf(settings.space, asked);
+  const key = keyOf(settings, asked);
   const request = new CacheRequest().read({ method: 'GET', key, fields: new FieldList(fields) });
   const candidates = await room.cache.find(key);
   const nowMs = room.nowMs();

@@ -1,6 +1,7 @@
 /** The cache of one gateway process, as its connections share it: the tiers, and what is on its way into them. */
 import { join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
+import { sha256Hex } from '../base/ids.ts';
 import { type CacheSettings, DEFAULT_SETTINGS, HttpCache, type Landing } from '../cache/cache.ts';
 import type { CacheForward } from './cache-forward.ts';
 import { CacheRefusals } from './cache-refusals.ts';
@@ -21,6 +22,12 @@ const TROUBLE_EVERY_MS = 60_000;
 export interface RouteSettings extends CacheSettings {
   /** Begins its keys. */
   readonly space: string;
+}
+
+/** What was stored under other rules for keys is never found again: it may be the answer to another question. */
+function rulesMark({ query, keyFields }: CacheSettings): string {
+  if (query === 'whole' && keyFields.length === 0) return '';
+  return `~${sha256Hex(JSON.stringify([query, keyFields])).slice(0, 16)}`;
 }
 
 export class CacheRoom implements AsyncDisposable {
@@ -104,7 +111,8 @@ export class CacheRoom implements AsyncDisposable {
     const known = this.#ofRoutes.get(route);
     if (known !== undefined) return known;
     const { generation = '', ...own } = route.config.cache ?? {};
-    const made = { space: `${route.id}@${generation}`, ...this.#settings, ...own };
+    const settings = { ...this.#settings, ...own };
+    const made = { space: `${route.id}@${generation}${rulesMark(settings)}`, ...settings };
     this.#ofRoutes.set(route, made);
     return made;
   }

@@ -116,7 +116,7 @@ class UnsafeWatcher implements AnswerWatcher {
       requestedMs,
       receivedMs: room.nowMs(),
     };
-    const keys = invalidated(request, response);
+    const keys = invalidated(request, response, this.settings.query);
     cache.remove(keys);
     tellOwners(room, keys, this.place);
     const entry = entryOfPost(request, response, this.settings);

@@ -14,6 +14,7 @@ import {
   decide,
   type Entry,
   flightOf,
+  isBypassed,
   isList,
   isSmall,
   forwardChange,
@@ -104,17 +105,17 @@ export class CachedExchange implements Proxy, ForwardClient, Waiter {
     this.missed = undefined;
     this.sinceMs = connection.plane.coarseMs;
     this.fields.scanner = head;
-    const { authority } = target;
     const key = keyOf(target, {
-      space: this.settings.space,
+      rules: this.settings,
       scheme: clientScheme(connection),
-      authority: authority === '' ? connection.localAuthority : authority,
+      authority: target.authority === '' ? connection.localAuthority : target.authority,
     });
     const hasBody = framing.kind === BODY.chunked || framing.length > 0;
     // Of what Connection names the origin sees nothing, so nobody else's answer may hang on it either (RFC 9110 7.6.1).
     const fields = this.fields.without(framing.names);
     request.read({ method: connection.request.method, key, fields, hasBody });
-    if (framing.upgrade || hasBody || !isRead(request.method)) {
+    const goesAround = hasBody || !isRead(request.method) || isBypassed(fields, this.settings);
+    if (framing.upgrade || goesAround) {
       this.goAround(head, route, decide(request, NO_STORED, 0, this.settings));
       return;
     }

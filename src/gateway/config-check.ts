@@ -27,7 +27,6 @@ import type {
   HstsConfig,
   ListenerConfig,
   NodeDoorConfig,
-  RouteCacheConfig,
   RouteConfig,
   RouteLimits,
   RouteTarget,
@@ -36,6 +35,7 @@ import type {
   UpstreamConfig,
 } from './config.ts';
 import { checkRoutes, requireNew } from './routes-check.ts';
+import { routeCacheSchema } from './route-cache-check.ts';
 import { pathPattern, siteSchema } from './site-check.ts';
 import {
   CACHE_DISK_BYTES_MIN,
@@ -216,28 +216,6 @@ const routeLimitFields = {
   requestBodyBytesMax: optional(integer({ min: 0, max: Number.MAX_SAFE_INTEGER })),
 };
 
-/** Ten years. */
-const CACHE_SECONDS_MAX = 315_360_000;
-const cacheSeconds = optional(integer({ min: 0, max: CACHE_SECONDS_MAX }));
-
-const share: Schema<number> = {
-  decode(value, path) {
-    if (typeof value === 'number' && value >= 0 && value <= 1) return value;
-    throw new ConfigError(path, `Key "${path}" is ${JSON.stringify(value)}, want 0 to 1`);
-  },
-  json: { type: 'number', minimum: 0, maximum: 1 },
-};
-
-const routeCache: Schema<RouteCacheConfig> = object({
-  generation: optional(id),
-  heuristicShare: optional(share),
-  heuristicMaxS: cacheSeconds,
-  negativeS: cacheSeconds,
-  staleUnreachableS: cacheSeconds,
-  requestDirectives: optional(boolean()),
-  setCookie: optional(literal('public', 'always')),
-});
-
 const accessLog = optional(literal('json', 'combined', 'off'));
 
 function once(inner: Schema<RouteConfig>): Schema<RouteConfig> {
@@ -263,7 +241,7 @@ const route: Schema<RouteConfig> = once(
     id,
     target,
     limits: optional(object(routeLimitFields) as Schema<Partial<RouteLimits>>),
-    cache: optional(routeCache),
+    cache: optional(routeCacheSchema),
     accessLog,
     // Before the checks, which name the host that it sets.
     site: optional(siteSchema),
@@ -299,8 +277,11 @@ const ticketKey = checked(string({ lengthMax: 100 }), (value, path) => {
   throw new ConfigError(path, `Key "${path}" is no key of ${TICKET_KEY_BYTES} bytes in base64`);
 });
 
+/** Ten years. */
+const HSTS_SECONDS_MAX = 315_360_000;
+
 const hsts: Schema<HstsConfig> = object({
-  maxAgeS: integer({ min: 0, max: CACHE_SECONDS_MAX }),
+  maxAgeS: integer({ min: 0, max: HSTS_SECONDS_MAX }),
   includeSubDomains: optional(boolean()),
   preload: optional(boolean()),
 });

@@ -2,9 +2,10 @@
 import { cacheKey } from '../cache/cache.ts';
 import { KnownTexts } from '../http/known-texts.ts';
 import type { RequestTarget } from '../http/target.ts';
+import type { KeyRules } from './purge-keys.ts';
 
 interface KnownKey {
-  readonly space: string;
+  readonly rules: KeyRules;
   readonly scheme: 'http' | 'https';
   readonly authority: string;
   readonly target: string;
@@ -14,22 +15,26 @@ interface KnownKey {
 /** By the place of the target. */
 const known: (KnownKey | undefined)[] = Array.from({ length: KnownTexts.places }, () => undefined);
 
-/** `authority`: that of the target, or what stands for it. */
+/** `authority`: that of the target, or what stands for it. `rules`: the same object each time. */
 export function keyOf(
   { target, place }: RequestTarget,
-  on: { readonly space: string; readonly scheme: 'http' | 'https'; readonly authority: string },
+  on: {
+    readonly rules: KeyRules;
+    readonly scheme: 'http' | 'https';
+    readonly authority: string;
+  },
 ): string {
-  const { space, scheme, authority } = on;
+  const { rules, scheme, authority } = on;
   const last = known[place];
   if (
     last?.target === target &&
     last.authority === authority &&
-    last.space === space &&
-    last.scheme === scheme
+    last.scheme === scheme &&
+    last.rules === rules
   ) {
     return last.key;
   }
-  const key = cacheKey({ space, scheme, authority, target });
-  if (place >= 0) known[place] = { space, scheme, authority, target, key };
+  const key = cacheKey({ ...rules, scheme, authority, target });
+  if (place >= 0) known[place] = { rules, scheme, authority, target, key };
   return key;
 }

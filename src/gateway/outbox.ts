@@ -5,7 +5,6 @@
 import { Socket } from 'node:net';
 import { latin1, writeLatin1 } from '../http/latin1.ts';
 import { DirectWriter } from '../net/net.ts';
-import type { BodyCoder } from './body-coder.ts';
 import type { ClientSocket } from './client-socket.ts';
 import { type Pooled, takePooled } from './pooled-buffers.ts';
 
@@ -16,10 +15,25 @@ const PIECES_BYTES_MAX: number = 256 * 1024;
 
 const nothing = (): void => undefined;
 
+/** Takes the body of one answer in place of the socket. */
+export interface BodyTaker {
+  /** It takes no more for now. */
+  readonly blocked: boolean;
+  /** `bytes` stay as they are until `done`. */
+  write(bytes: Buffer, done?: () => void): void;
+  /** The end of what came in one event. */
+  pass(): void;
+  /** The body is complete. Whoever takes it says when the answer is, without being in the way any more. */
+  end(): void;
+  /** The socket takes more. */
+  resume(): void;
+  destroy(): void;
+}
+
 export abstract class Outbox {
   readonly socket: ClientSocket;
-  /** Takes all that is written while there is one: the body of an answer that leaves compressed. */
-  coder: BodyCoder | undefined;
+  /** Takes all that is written while there is one: the body of an answer that leaves compressed, or not at all. */
+  coder: BodyTaker | undefined;
   /** Bytes handed over so far. */
   bytes = 0;
   private unsentBefore = 0;

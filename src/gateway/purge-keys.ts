@@ -1,17 +1,20 @@
 /** Pure: from what a person purges to what the cache of this process knows it by. */
-import { cacheKey, type PurgeTarget as CacheTarget } from '../cache/cache.ts';
+import { cacheKey, type PurgeTarget as CacheTarget, type QueryRule } from '../cache/cache.ts';
 import { askedUrl, type AskedUrl } from './asked-url.ts';
 import type { PurgeTarget } from './gateway-question.ts';
 import type { Route, RouteTable } from './route-table.ts';
 
-/** The beginning of a route's keys, see `CacheRoom.settingsFor`. */
-export type SpaceOf = (route: Route) => string;
+/** What a route's keys are made by, see `CacheRoom.settingsFor`. */
+export interface KeyRules {
+  readonly space: string;
+  readonly query: QueryRule;
+}
 
 /** Undefined: everything. Nothing: no route of this process could have stored it. */
 export function purgeKeys(
   target: PurgeTarget,
   table: RouteTable,
-  spaceOf: SpaceOf,
+  rulesOf: (route: Route) => KeyRules,
 ): readonly CacheTarget[] | undefined {
   switch (target.kind) {
     case 'all':
@@ -24,19 +27,25 @@ export function purgeKeys(
       const asked = askedUrl(target.url);
       const route = table.match(asked.host, asked.path);
       if (route?.config.cache === undefined) return [];
-      return [{ kind: 'key', value: keyOf(spaceOf(route), asked) }];
+      return [{ kind: 'key', value: keyOf(rulesOf(route), asked) }];
     }
     case 'prefix': {
       const asked = askedUrl(target.url);
       return [...table.routes()]
         .filter((route) => mayAnswer(route, asked))
-        .map((route) => ({ kind: 'prefix', value: keyOf(spaceOf(route), asked) }));
+        .map((route) => ({ kind: 'prefix', value: prefixOf(rulesOf(route), asked) }));
     }
   }
 }
 
-export function keyOf(space: string, { scheme, authority, target }: AskedUrl): string {
-  return cacheKey({ space, scheme, authority, target });
+export function keyOf(rules: KeyRules, { scheme, authority, target }: AskedUrl): string {
+  return cacheKey({ ...rules, scheme, authority, target });
+}
+
+/** Parameters that are sorted or left out begin nothing: then all of the path is meant. */
+function prefixOf(rules: KeyRules, asked: AskedUrl): string {
+  const { query, space } = rules;
+  return query === 'whole' ? keyOf(rules, asked) : keyOf({ space, query: 'none' }, asked);
 }
 
 /** Something that begins with the URL. */

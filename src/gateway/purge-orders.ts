@@ -75,9 +75,9 @@ export async function purge(
   room: CacheRoom,
   table: RouteTable,
 ): Promise<void> {
-  const spaceOf = (route: Parameters<CacheRoom['settingsFor']>[0]): string =>
-    room.settingsFor(route).space;
-  const wanted = targets.map((target) => purgeKeys(target, table, spaceOf));
+  const wanted = targets.map((target) =>
+    purgeKeys(target, table, (route) => room.settingsFor(route)),
+  );
   const all = soft ? [EVERYTHING] : undefined;
   await Promise.all(
     wanted.flatMap((keys = all) =>

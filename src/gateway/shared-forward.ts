@@ -44,7 +44,6 @@ export function sharedForward(room: CacheRoom, sharing: Sharing, on: SharedOrder
   const order = isOwner ? on.order : { ...on.order, hotUntilMs: nowMs + SHARING.hotMs };
   const purges = step === undefined ? undefined : sharing.purges.mark();
   const isUseless =
-    request.method !== 'GET' ||
     // Only this process knows what a module has made of the request.
     order.route.config.site?.edge !== undefined ||
     (request.bits & REQUEST.noStore) !== 0 ||

@@ -173,8 +173,13 @@ const compress: Schema<CompressConfig> = object({
   bytesMin: optional(integer({ min: 0, max: BUFFER_BYTES_MAX })),
 });
 
+const errorStatus = string({
+  pattern: /^[45](?:\d\d|xx)$/,
+  patternMeans: 'a status such as 404 or 5xx',
+});
+
 const errorPage: Schema<ErrorPageConfig> = object({
-  status: string({ pattern: /^[45](?:\d\d|xx)$/, patternMeans: 'a status such as 404 or 5xx' }),
+  status: errorStatus,
   html: string({ lengthMax: PAGE_CHARACTERS_MAX }),
 });
 
@@ -245,6 +250,7 @@ export const siteSchema: Schema<SiteConfig> = object({
   rewrite: optional(rewrite),
   compress: optional(compress),
   errors: optional(array(errorPage, { itemsMax: RULES_MAX })),
+  errorsOfUpstreams: optional(array(errorStatus, { itemsMax: RULES_MAX })),
   access: optional(access),
   rate: optional(rate),
   cors: optional(cors),

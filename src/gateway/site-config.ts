@@ -5,8 +5,10 @@ export interface SiteConfig {
   /** Only before upstreams: what is asked of them instead. */
   readonly rewrite?: RewriteConfig;
   readonly compress?: CompressConfig;
-  /** Pages for people in place of the gateway's own, by status or class; what an upstream answers is not touched. */
+  /** Pages for people in place of the gateway's own, by status or class. */
   readonly errors?: readonly ErrorPageConfig[];
+  /** Statuses or classes of upstreams' answers, stored ones too, in whose place these pages are sent; none unless said. */
+  readonly errorsOfUpstreams?: readonly string[];
   readonly access?: AccessConfig;
   readonly rate?: RateConfig;
   readonly cors?: CorsConfig;

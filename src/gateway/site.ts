@@ -40,6 +40,8 @@ export class Site {
   #module: EdgeModule | undefined;
   /** By status, `404`, or class, `4xx`. */
   readonly #pages: ReadonlyMap<string, Buffer>;
+  /** Of upstreams' answers, those in whose place such a page is sent. */
+  readonly #replaced: ReadonlySet<string>;
 
   constructor(config: SiteConfig) {
     const { headers, rewrite, compress, errors, access, rate, cors, auth, edge } = config;
@@ -54,6 +56,7 @@ export class Site {
     this.#auth = auth === undefined ? undefined : new BasicAuth(auth);
     this.#edge = edge;
     this.#pages = new Map((errors ?? []).map(({ status, html }) => [status, Buffer.from(html)]));
+    this.#replaced = new Set(config.errorsOfUpstreams);
   }
 
   /** The one before if it is about the same: it knows who has asked how often. */
@@ -257,7 +260,16 @@ export class Site {
   }
 
   pageFor(status: number): Buffer | undefined {
-    return this.#pages.get(String(status)) ?? this.#pages.get(`${Math.floor(status / 100)}xx`);
+    const [exact, ofClass] = statusWords(status);
+    return this.#pages.get(exact) ?? this.#pages.get(ofClass);
+  }
+
+  /** What is sent in place of an upstream's answer. */
+  pageInstead(status: number): Buffer | undefined {
+    const { size } = this.#replaced;
+    if (size === 0 || status < 400) return undefined;
+    const isMeant = statusWords(status).some((word) => this.#replaced.has(word));
+    return isMeant ? this.pageFor(status) : undefined;
   }
 
   #wishOf(head: RequestHead): CompressWish | undefined {
@@ -267,4 +279,9 @@ export class Site {
       ifNoneMatch: head.joined(FIELD.ifNoneMatch),
     };
   }
+}
+
+/** `404`, `4xx`. */
+function statusWords(status: number): readonly [exact: string, ofClass: string] {
+  return [String(status), `${Math.floor(status / 100)}xx`];
 }

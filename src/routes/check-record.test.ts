@@ -23,8 +23,16 @@ test('a route of the registry means what it would in a file', () => {
     upstreams: [{ url: 'http://a:1', weight: 3 }, 'http://b'],
     timeouts: { connect: '500ms' },
     limits: { requestBody: '1MB', perUpstream: 9 },
-    cache: { negative: '10s' },
-    errors: { 404: { html: '<p>No' } },
+    cache: {
+      negative: '10s',
+      ttl: { usual: '10m', 404: '5s', '5xx': '1s' },
+      ttlMin: '1s',
+      ttlMax: '1h',
+      query: { without: 'utm_*' },
+      key: { headers: 'X-Country', cookies: ['lang'] },
+      bypass: { cookies: ['wp_*'] },
+    },
+    errors: { 404: { html: '<p>No' }, '5xx': { html: '<p>Oh' }, upstream: [404, '5xx'] },
     auth: { basic: { realm: 'Staff', users: ['ada:{SHA256}' + 'A'.repeat(43) + '='] } },
   });
   assert.equal(config.id, 'route/shop');
@@ -37,9 +45,21 @@ test('a route of the registry means what it would in a file', () => {
     ],
   });
   assert.deepEqual(config.limits, { connectTimeoutMs: 500, requestBodyBytesMax: 1_000_000 });
-  assert.deepEqual(config.cache, { negativeS: 10 });
+  assert.deepEqual(config.cache, {
+    negativeS: 10,
+    ttlS: { usual: 600, 404: 5, '5xx': 1 },
+    ttlMinS: 1,
+    ttlMaxS: 3600,
+    query: { without: ['utm_*'] },
+    keyFields: ['x-country', 'cookie:lang'],
+    bypass: { headers: [], cookies: ['wp_*'] },
+  });
   assert.equal(config.site?.auth?.users.length, 1);
-  assert.deepEqual(config.site?.errors, [{ status: '404', html: '<p>No' }]);
+  assert.deepEqual(config.site?.errors, [
+    { status: '404', html: '<p>No' },
+    { status: '5xx', html: '<p>Oh' },
+  ]);
+  assert.deepEqual(config.site?.errorsOfUpstreams, ['404', '5xx']);
 });
 
 test('what is wrong is said with the key as it was written', () => {
@@ -78,6 +98,34 @@ test('what is wrong is said with the key as it was written', () => {
       /^Key "auth.basic.users" names a file, which only one machine has/,
     ],
     [{ ...HOST, app: 'x', errors: { 404: '404.html' } }, /^Key "errors.404" names a file/],
+    [
+      { ...HOST, app: 'x', errors: { 404: { html: 'x' }, upstream: [502] } },
+      /^Key "errors.upstream" has 502, for which there is no page$/,
+    ],
+    [
+      { ...HOST, redirect: { to: '/x' }, cache: true },
+      /^Key "cache" is for routes with upstreams$/,
+    ],
+    [
+      { ...HOST, app: 'x', cache: { ttl: { often: '1s' } } },
+      /^Name "often" in "cache.ttl" is not valid, want a status such as 404 or 4xx$/,
+    ],
+    [
+      { ...HOST, app: 'x', cache: { ttlMin: '2s', ttlMax: '1s' } },
+      /^Key "cache.ttlMin" is 2 s, more than "ttlMax" of 1 s$/,
+    ],
+    [
+      { ...HOST, app: 'x', cache: { query: { only: 'a', without: 'b' } } },
+      /^Key "cache.query" wants one of "without" and "only"$/,
+    ],
+    [
+      { ...HOST, app: 'x', cache: { key: { cookies: 'a*' } } },
+      /^Key "cache.key" is "cookie:a\*", want the name of a field/,
+    ],
+    [
+      { ...HOST, upstreams: { url: 'https://a', tls: { ca: '-----BEGIN x' } } },
+      /^Key "upstreams\[0\].tls.ca" is a text, which is no certificate in PEM/,
+    ],
     [{ ...HOST, app: 'x', rate: { requests: 1 } }, /^Key "rate.per" is missing/],
     [{ ...HOST, app: 'x', deny: ['nowhere'] }, /^Key "deny\[0\]"/],
     [{ ...HOST, app: 'x', agent: { port: 9 } }, /^Key "agent" is for upstreams with a host/],

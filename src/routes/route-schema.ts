@@ -4,7 +4,6 @@ import {
   boolean,
   integer,
   literal,
-  numberBetween,
   object,
   optional,
   type Schema,
@@ -12,6 +11,7 @@ import {
   withDefault,
 } from '../base/schema.ts';
 import { type WrittenSite, SITE_FIELDS } from './site-schema.ts';
+import { isPem } from './pem.ts';
 import { duration, filePath, oneOrMore, regionName, size, trueOr, urlOr } from './values.ts';
 import {
   BALANCE_FIELDS,
@@ -19,8 +19,7 @@ import {
   type WrittenBalance,
   type WrittenConcurrency,
 } from './written-balance.ts';
-
-const share = numberBetween(0, 1);
+import { routeCacheSchema, type WrittenRouteCache } from './written-cache.ts';
 
 export interface WrittenRouteUpstream {
   readonly url: string;
@@ -32,7 +31,7 @@ export interface WrittenRouteUpstream {
 }
 
 export interface WrittenUpstreamTls {
-  /** A file in PEM. */
+  /** A file in PEM, or what would be in it. */
   readonly ca?: string;
   readonly name?: string;
   readonly verify?: boolean;
@@ -70,24 +69,13 @@ export interface WrittenRoute extends WrittenBalance, WrittenSite {
   readonly cache?: false | WrittenRouteCache;
 }
 
-/** Times in milliseconds. */
-export interface WrittenRouteCache {
-  readonly negative?: number;
-  readonly staleUnreachable?: number;
-  readonly heuristicShare?: number;
-  readonly heuristicMax?: number;
-  readonly requestDirectives?: boolean;
-  readonly setCookie?: 'public' | 'always';
-}
-
-const chosen: Schema<WrittenRouteCache> = object({
-  negative: optional(duration),
-  staleUnreachable: optional(duration),
-  heuristicShare: optional(share),
-  heuristicMax: optional(duration),
-  requestDirectives: optional(boolean()),
-  setCookie: optional(literal('public', 'always')),
-});
+/** Of some twenty certificates. */
+const PEM_CHARACTERS_MAX: number = 64 * 1024;
+const pem = string({ lengthMax: PEM_CHARACTERS_MAX });
+const pemOrPath: Schema<string> = {
+  decode: (value, path) => (isPem(value) ? pem : filePath).decode(value, path),
+  json: pem.json,
+};
 
 const upstream: Schema<WrittenRouteUpstream> = object({
   url: string(),
@@ -95,7 +83,7 @@ const upstream: Schema<WrittenRouteUpstream> = object({
   region: optional(regionName),
   backup: optional(boolean()),
   tls: optional(
-    object({ ca: optional(filePath), name: optional(string()), verify: optional(boolean()) }),
+    object({ ca: optional(pemOrPath), name: optional(string()), verify: optional(boolean()) }),
   ),
 });
 
@@ -143,7 +131,7 @@ export const routeSchema: Schema<WrittenRoute> = object({
     {},
   ),
   limits: withDefault(object({ requestBody: optional(size), ...CONCURRENCY_FIELDS }), {}),
-  cache: optional(trueOr(chosen)),
+  cache: optional(trueOr(routeCacheSchema)),
   ...BALANCE_FIELDS,
   ...SITE_FIELDS,
 });

@@ -15,6 +15,7 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/^balance\.algorithm\b/, 'balance'],
   [/^balance\./, ''],
   [/^site\.access\./, ''],
+  [/^site\.errorsOfUpstreams\b/, 'errors.upstream'],
   [/^site\.bufferBytes\b/, 'buffer'],
   [/^site\.rate\.header\b/, 'rate.by'],
   [/^site\.compress\.bytesMin\b/, 'compress.min'],
@@ -22,7 +23,8 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/^site\./, ''],
   [/^limits\.(connect|response|idle)TimeoutMs\b/, 'timeouts.$1'],
   [/^limits\.requestBodyBytesMax\b/, 'limits.requestBody'],
-  [/^cache\.(negative|staleUnreachable|heuristicMax)S\b/, 'cache.$1'],
+  [/^cache\.(negative|staleUnreachable|heuristicMax|ttlMin|ttlMax|ttl)S\b/, 'cache.$1'],
+  [/^cache\.keyFields\[\d+\]/, 'cache.key'],
   [/^eject\.shareMax\b/, 'eject.share'],
   // Names of fields stay as they are.
   [/^(?!headers\.)(.*)Ms(?=Max\b|$)/, '$1'],

@@ -34,8 +34,7 @@ export interface WrittenSite {
     readonly to?: string;
   };
   readonly compress?: boolean | WrittenCompress;
-  /** Status or class to a page, or to the path of one. */
-  readonly errors?: Readonly<Record<string, string | { readonly html: string }>>;
+  readonly errors?: WrittenErrors;
   readonly allow?: readonly string[];
   readonly deny?: readonly string[];
   readonly trust?: readonly string[];
@@ -61,6 +60,13 @@ export interface WrittenSite {
   readonly buffer?: number;
   /** The path of a module, or what would be in it. */
   readonly edge?: string | WrittenEdge;
+}
+
+export interface WrittenErrors {
+  /** Status or class to a page, or to the path of one. */
+  readonly pages: Readonly<Record<string, string | { readonly html: string }>>;
+  /** Statuses of upstreams' answers in whose place they are sent; `true`: all that have one. */
+  readonly upstream: true | readonly string[] | undefined;
 }
 
 /** One of `file` and `code`. */
@@ -103,6 +109,35 @@ function pathOr<T>(inline: Schema<T>): Schema<string | T> {
   };
 }
 
+const page = pathOr(object({ html: string({ lengthMax: PAGE_CHARACTERS_MAX }) }));
+const pages = record(page);
+const statuses = oneOrMore<string>({
+  decode: (value, path) => string().decode(typeof value === 'number' ? String(value) : value, path),
+  json: { type: ['string', 'integer'] },
+});
+const whose: Schema<true | readonly string[] | undefined> = {
+  decode: (value, path) => {
+    if (value === undefined || value === false) return undefined;
+    return value === true ? true : statuses.decode(value, path);
+  },
+  json: { oneOf: [{ type: 'boolean' }, statuses.json] },
+};
+
+/** Pages by status, and `upstream` beside them. */
+const errors: Schema<WrittenErrors> = {
+  decode(value, path) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      return { pages: pages.decode(value, path), upstream: undefined };
+    }
+    const { upstream, ...rest } = value as Readonly<Record<string, unknown>>;
+    return {
+      pages: pages.decode(rest, path),
+      upstream: whose.decode(upstream, `${path}.upstream`),
+    };
+  },
+  json: { type: 'object', properties: { upstream: whose.json }, additionalProperties: page.json },
+};
+
 type Optional<T> = Schema<T | undefined> & { readonly optional: true };
 
 export const SITE_FIELDS: { readonly [K in keyof WrittenSite]-?: Optional<WrittenSite[K]> } = {
@@ -116,7 +151,7 @@ export const SITE_FIELDS: { readonly [K in keyof WrittenSite]-?: Optional<Writte
     }),
   ),
   compress: optional(compress),
-  errors: optional(record(pathOr(object({ html: string({ lengthMax: PAGE_CHARACTERS_MAX }) })))),
+  errors: optional(errors),
   allow: optional(oneOrMore(string())),
   deny: optional(oneOrMore(string())),
   trust: optional(oneOrMore(string())),

@@ -10,14 +10,10 @@ import {
   type RouteConfig,
   type RouteTarget,
 } from './ground.ts';
-import type {
-  WrittenRoute,
-  WrittenRouteCache,
-  WrittenRouteUpstream,
-  WrittenUpstreamTls,
-} from './route-schema.ts';
-import { seconds } from './values.ts';
+import { isPem } from './pem.ts';
+import type { WrittenRoute, WrittenRouteUpstream, WrittenUpstreamTls } from './route-schema.ts';
 import { balanceOf } from './written-balance.ts';
+import { routeCacheOf } from './written-cache.ts';
 import { siteOf } from './written-site.ts';
 
 type UpstreamConfig = Extract<RouteTarget, { kind: 'upstreams' }>['upstreams'][number];
@@ -28,6 +24,8 @@ const ID_CHARACTERS_MAX = 200;
 const TARGETS = ['upstreams', 'app', 'bucket', 'static', 'redirect', 'respond', 'ready'] as const;
 /** Of them, those that only a cluster has. */
 const OF_CLUSTER: ReadonlySet<string> = new Set(['app', 'bucket']);
+const FILES_HINT =
+  'Take it away: files are kept in memory anyway. What browsers keep is said by "headers: { response: { set: { Cache-Control: … } } }"';
 /** Which bucket is asked for, where websites are (`src/s3/website-door.ts`). */
 const BUCKET_FIELD = 'x-moln-bucket';
 
@@ -77,11 +75,22 @@ function answerOf(one: WrittenRoute, path: string, ground: Ground): AppAnswer {
   }
   if (one.app !== undefined) return appAnswerOf(one, one.app, path, ground);
   if (one.bucket !== undefined) return bucketAnswerOf(one, path, ground);
-  const chosen = one.cache === undefined || one.cache === false ? undefined : one.cache;
-  return {
-    target: targetOf(one, path, ground.folder),
-    ...(chosen === undefined ? {} : { cache: routeCacheOf(chosen) }),
-  };
+  const target = targetOf(one, path, ground.folder);
+  if (one.cache === undefined || one.cache === false || target.kind !== 'upstreams') {
+    return { target };
+  }
+  return { target, cache: routeCacheOf(one.cache) };
+}
+
+/** Of what was let through once, it is left out: it never meant anything. Throws `ConfigError`. */
+export function refuseIdleCache(one: WrittenRoute, path: string): void {
+  const { cache, upstreams, app, bucket } = one;
+  if (cache === undefined || cache === false) return;
+  if ((upstreams ?? app ?? bucket) !== undefined) return;
+  const key = `${path}.cache`;
+  throw new ConfigError(key, `Key "${key}" is for routes with upstreams`, {
+    hint: one.static === undefined ? 'Take it away' : FILES_HINT,
+  });
 }
 
 function appAnswerOf(one: WrittenRoute, name: string, path: string, { app }: Ground): AppAnswer {
@@ -165,19 +174,6 @@ function upstreamsOf(
   return { kind: 'upstreams', upstreams: unique(list, path) };
 }
 
-function routeCacheOf(chosen: WrittenRouteCache): NonNullable<RouteConfig['cache']> {
-  const { negative, staleUnreachable, heuristicShare, heuristicMax, requestDirectives, setCookie } =
-    chosen;
-  return {
-    ...(negative === undefined ? {} : { negativeS: seconds(negative) }),
-    ...(staleUnreachable === undefined ? {} : { staleUnreachableS: seconds(staleUnreachable) }),
-    ...(heuristicShare === undefined ? {} : { heuristicShare }),
-    ...(heuristicMax === undefined ? {} : { heuristicMaxS: seconds(heuristicMax) }),
-    ...(requestDirectives === undefined ? {} : { requestDirectives }),
-    ...(setCookie === undefined ? {} : { setCookie }),
-  };
-}
-
 function statusOf(status: number, path: string): 301 | 302 | 307 | 308 {
   if (status === 301 || status === 302 || status === 307 || status === 308) return status;
   throw new ConfigError(path, `Key "${path}" is ${status}, want 301, 302, 307 or 308`);
@@ -230,14 +226,15 @@ function upstreamTlsOf(
 ): UpstreamTlsConfig | undefined {
   if (tls?.ca === undefined) return tls;
   const key = `${path}.ca`;
-  const instead = 'Write "tls: { verify: false }", or use a certificate of a public authority';
-  const file = fileOf(folder, tls.ca, key, instead);
+  const instead = 'Write the certificate itself in PEM; "moln route set" reads the file';
+  const file = isPem(tls.ca) ? undefined : fileOf(folder, tls.ca, key, instead);
   try {
-    const ca = readFileSync(file, 'utf8');
+    const ca = file === undefined ? tls.ca : readFileSync(file, 'utf8');
     readFacts(ca);
     return { ...tls, ca };
   } catch (error) {
-    const what = `Key "${key}" is "${tls.ca}", which is no certificate in PEM: ${messageOf(error)}`;
+    const said = file === undefined ? 'a text' : `"${tls.ca}"`;
+    const what = `Key "${key}" is ${said}, which is no certificate in PEM: ${messageOf(error)}`;
     throw new ConfigError(key, what, { cause: error });
   }
 }

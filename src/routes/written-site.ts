@@ -24,7 +24,7 @@ export function siteOf(
     ...(headers === undefined ? {} : { headers }),
     ...(rewrite === undefined ? {} : { rewrite }),
     ...(compress === undefined || compress === false ? {} : { compress: compressOf(compress) }),
-    ...(errors === undefined ? {} : { errors: pagesOf(errors, `${path}.errors`, folder) }),
+    ...(errors === undefined ? {} : errorsOf(errors, `${path}.errors`, folder)),
     ...(access === undefined
       ? {}
       : {
@@ -51,15 +51,26 @@ function compressOf(
   return { ...rest, ...(min === undefined ? {} : { bytesMin: min }) };
 }
 
-function pagesOf(
-  errors: NonNullable<WrittenSite['errors']>,
+function errorsOf(
+  { pages, upstream }: NonNullable<WrittenSite['errors']>,
   path: string,
   folder: string | undefined,
-): NonNullable<SiteConfig['errors']> {
-  return Object.entries(errors).map(([status, file]) => ({
+): Pick<SiteConfig, 'errors' | 'errorsOfUpstreams'> {
+  const errors = Object.entries(pages).map(([status, file]) => ({
     status,
     html: typeof file === 'string' ? pageIn(file, `${path}.${status}`, folder) : file.html,
   }));
+  if (upstream === undefined) return { errors };
+  const known = errors.map(({ status }) => status);
+  const errorsOfUpstreams = upstream === true ? known : upstream;
+  // A class is a page for each of its statuses; a class in the list needs the page of the class.
+  const strange = errorsOfUpstreams.find(
+    (one) => !known.includes(one) && !known.includes(`${one.slice(0, 1)}xx`),
+  );
+  if (strange === undefined) return { errors, errorsOfUpstreams };
+  const key = `${path}.upstream`;
+  const what = `Key "${key}" has ${strange}, for which there is no page`;
+  throw new ConfigError(key, what, { hint: `Write "${strange}: FILE" beside it` });
 }
 
 function pageIn(file: string, key: string, folder: string | undefined): string {

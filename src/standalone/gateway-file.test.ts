@@ -278,6 +278,11 @@ describe('what is wrong is said with line and key', () => {
       /^FILE:3: Key "trace\.sample" is 2, want 0 to 1$/,
     ],
     [
+      'a cache of files',
+      `${LISTENERS}routes:\n- path: /\n  static: { root: . }\n  cache: true\n`,
+      /^FILE:5: Key "routes\[0\]\.cache" is for routes with upstreams$/,
+    ],
+    [
       'a cache beyond the machine',
       `workers: 1\n${LISTENERS}routes: [{ upstreams: [{ url: "unix:/a" }], cache: true }]\ncache: { memory: 9999GB }`,
       /^FILE:4: The config wants .* of memory for the cache, and .* is the most that fits here$/,

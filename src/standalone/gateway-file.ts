@@ -15,6 +15,7 @@ import {
   isBalancer,
   listenerOf,
   parseYaml,
+  refuseIdleCache,
   routeOf,
 } from '../routes/routes.ts';
 import { decodeFile, type FileShape } from './file-schema.ts';
@@ -102,9 +103,10 @@ function contentOf(shape: FileShape, folder: string): GatewayConfigContent {
     ),
     ...(shape.listeners.some(isBalancer) ? { balancers: balancersOf(shape) } : {}),
     ...(region === undefined ? {} : { region }),
-    routes: shape.routes.map((one, index) =>
-      routeOf(one, `routes[${index}]`, { folder, workers: shape.workers }),
-    ),
+    routes: shape.routes.map((one, index) => {
+      refuseIdleCache(one, `routes[${index}]`);
+      return routeOf(one, `routes[${index}]`, { folder, workers: shape.workers });
+    }),
     limits: {
       requestHeadBytesMax: limits.requestHead ?? usual.requestHeadBytesMax,
       requestHeadersMax: limits.requestHeaders ?? usual.requestHeadersMax,

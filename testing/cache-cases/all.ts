@@ -3,6 +3,7 @@ import { AGE } from './age.ts';
 import { AUTHORIZATION } from './authorization.ts';
 import { CACHE_STATUS } from './cache-status.ts';
 import type { CaseTable } from './case.ts';
+import { CHOICES } from './choices.ts';
 import { CONDITIONAL } from './conditional.ts';
 import { CONTROL } from './control.ts';
 import { FRESHNESS } from './freshness.ts';
@@ -36,4 +37,5 @@ export const CACHE_CASES: readonly CaseTable[] = [
   RANGES,
   PARTIAL,
   CACHE_STATUS,
+  CHOICES,
 ];

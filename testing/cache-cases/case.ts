@@ -6,6 +6,7 @@
  * `{+60}` and `{-60}` in a field are the HTTP date so many seconds from the moment it is sent; `{+60 rfc850}` and
  * `{+60 asctime}` are its obsolete forms.
  */
+import type { CacheSettings } from '../../src/cache/cache.ts';
 
 /** A field as it is written: `Cache-Control: max-age=60`. */
 export type Line = string;
@@ -62,8 +63,8 @@ export interface Step {
   readonly expect: Expected;
 }
 
-/** Settings of the cache that the case is about; the names are those of `CacheSettings`. */
-export type CaseSettings = Readonly<Record<string, number | boolean | string>>;
+/** Settings of the cache that the case is about. */
+export type CaseSettings = Partial<CacheSettings>;
 
 export interface CacheCase {
   /** Section that it follows: `RFC 9111 5.2.2.1`. */
