@@ -164,6 +164,7 @@ const address: Schema<UpstreamAddress> = union<UpstreamAddress, 'kind'>('kind', 
         verify: optional(boolean()),
       }),
     ),
+    http2: optional(boolean()),
   }),
   node: object({
     kind: literal('node'),

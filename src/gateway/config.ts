@@ -241,6 +241,8 @@ export type UpstreamAddress =
       readonly port: number;
       /** Absent: in plain text. */
       readonly tls?: UpstreamTlsConfig;
+      /** It is spoken from the first byte (RFC 9113 3.3), or chosen by ALPN. Absent: HTTP/1.1. */
+      readonly http2?: boolean;
     }
   /** An instance of that name on another node, by way of its gateways. `node`: the id in its certificate. */
   | {

@@ -164,6 +164,21 @@ export const LOAD_REPORT_CHARACTERS_MAX: number = KIB;
 export const STATED_LOAD_MS: number = 10 * SECOND;
 
 /** Of one HTTP/2 connection. Beyond those that count, it ends with ENHANCE_YOUR_CALM. */
+export const H2_UPSTREAM = {
+  /** Requests under way over one connection; more make another one. What the upstream takes may be less. */
+  streamsMax: 100,
+  /** Fields of an answer; beyond it the stream is reset. */
+  headersMax: 200,
+  /** Of a body, which the upstream may send before it was used: over one stream, and over all of them. */
+  streamWindowBytes: 262_144,
+  connectionWindowBytes: 1_048_576,
+  /** Without a request. */
+  idleMs: 60_000,
+  /** From a PING, sent when a request was given up without an answer, to the end of a connection that says nothing. */
+  pongMs: 5000,
+} as const;
+
+/** Of a client's connection. */
 export const H2 = {
   /** Requests under way; a further one is refused, and may be sent again. */
   streamsMax: 128,

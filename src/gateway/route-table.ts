@@ -247,6 +247,7 @@ function sameAddress(a: UpstreamConfig, b: UpstreamConfig): boolean {
   if (one.kind === 'socket') return two.kind === 'socket' && one.path === two.path;
   if (two.kind === 'socket' || one.host !== two.host || one.port !== two.port) return false;
   if (one.kind === 'node') return two.kind === 'node' && one.node === two.node;
+  if (two.kind !== 'tcp' || one.http2 !== two.http2) return false;
   // Whom it has to prove to be is a part of where it is.
-  return two.kind === 'tcp' && isDeepStrictEqual(one.tls, two.tls);
+  return isDeepStrictEqual(one.tls, two.tls);
 }

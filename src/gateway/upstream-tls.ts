@@ -16,6 +16,7 @@ export class UpstreamTls {
   constructor(
     config: UpstreamTlsConfig,
     { host, port }: { readonly host: string; readonly port: number },
+    protocol: 'h2' | 'http/1.1',
   ) {
     const { ca, name = host, verify = true } = config;
     this.#options = {
@@ -23,7 +24,7 @@ export class UpstreamTls {
       port,
       // The types of Node 24 do not know it here; its documentation does.
       allowHalfOpen: true,
-      ALPNProtocols: ['http/1.1'],
+      ALPNProtocols: [protocol],
       secureContext: createSecureContext({
         minVersion: 'TLSv1.2',
         ...(ca === undefined ? {} : { ca }),

@@ -8,6 +8,7 @@ import { takeReads } from '../net/net.ts';
 import type { Candidate } from './balance.ts';
 import type { UpstreamAddress, UpstreamConfig } from './config.ts';
 import type { ConnectTurns } from './connect-turns.ts';
+import { H2Upstream } from './h2-upstream.ts';
 import { NODE_REUSE_MS, STATED_LOAD_MS } from './limits.ts';
 import { type NodeClient, REACHED } from './node-client.ts';
 import { type Outbox, SocketOutbox } from './outbox.ts';
@@ -66,6 +67,9 @@ export class UpstreamSocket {
     const options = { allowHalfOpen: true, noDelay: true };
     if (address.kind === 'node') {
       this.socket = this.connectFar(upstream.farConnect(address));
+    } else if (upstream.http2 !== undefined) {
+      this.socket = upstream.http2.open();
+      this.socket.once('connect', () => this.began(this.socket));
     } else if (upstream.tls !== undefined) {
       const socket = upstream.tls.connect();
       this.socket = socket.once('secureConnect', () => this.began(socket));
@@ -144,6 +148,8 @@ export class Upstream implements Candidate {
   readonly isFar: boolean;
   /** Undefined: not over TLS. */
   readonly tls: UpstreamTls | undefined;
+  /** Undefined: HTTP/1.1. */
+  readonly http2: H2Upstream | undefined;
   /** Why it took no connection the last time that it took none; empty when it did not say. */
   refusal = '';
   requests = 0;
@@ -172,7 +178,11 @@ export class Upstream implements Candidate {
     this.nodes = nodes;
     this.isFar = address.kind === 'node';
     const isTls = address.kind === 'tcp' && address.tls !== undefined;
-    this.tls = isTls ? new UpstreamTls(address.tls, address) : undefined;
+    const isHttp2 = address.kind === 'tcp' && address.http2 === true;
+    this.tls = isTls
+      ? new UpstreamTls(address.tls, address, isHttp2 ? 'h2' : 'http/1.1')
+      : undefined;
+    this.http2 = isHttp2 ? new H2Upstream(address, this.tls) : undefined;
     this.turns = address.kind === 'node' ? nodes?.turns(address.node) : undefined;
   }
 
@@ -312,6 +322,7 @@ export class Upstream implements Candidate {
   /** Closes sockets that have been idle for too long, and lets what was stated fade. */
   sweep(nowMs: number): void {
     if (this.ownLoad > 0) this.weigh(nowMs);
+    this.http2?.sweep(nowMs);
     for (let index = this.idle.length - 1; index >= 0; index--) {
       const socket = this.idle[index];
       if (socket !== undefined && isStale(socket, nowMs)) {
@@ -331,6 +342,7 @@ export class Upstream implements Candidate {
   /** No new requests come: idle sockets close now, the others when they are released. */
   retire(): void {
     this.retired = true;
+    this.http2?.retire();
     for (const socket of this.idle.splice(0)) socket.discard();
   }
 

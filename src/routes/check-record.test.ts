@@ -20,7 +20,7 @@ test('a route of the registry means what it would in a file', () => {
   const { config } = checkRoute('shop', {
     host: ['a.example', '*.b.example'],
     path: '/api',
-    upstreams: [{ url: 'http://a:1', weight: 3 }, 'http://b'],
+    upstreams: [{ url: 'http://a:1', weight: 3 }, 'http://b', { url: 'http://b', http2: true }],
     timeouts: { connect: '500ms' },
     limits: { requestBody: '1MB', perUpstream: 9 },
     cache: {
@@ -42,6 +42,7 @@ test('a route of the registry means what it would in a file', () => {
     upstreams: [
       { id: 'http://a:1', address: { kind: 'tcp', host: 'a', port: 1 }, weight: 3 },
       { id: 'http://b:80', address: { kind: 'tcp', host: 'b', port: 80 } },
+      { id: 'http://b:80#http2', address: { kind: 'tcp', host: 'b', port: 80, http2: true } },
     ],
   });
   assert.deepEqual(config.limits, { connectTimeoutMs: 500, requestBodyBytesMax: 1_000_000 });

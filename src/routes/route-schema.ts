@@ -26,6 +26,8 @@ export interface WrittenRouteUpstream {
   readonly weight?: number;
   readonly region?: string;
   readonly backup?: boolean;
+  /** In place of HTTP/1.1. */
+  readonly http2?: boolean;
   /** Of `https://`. */
   readonly tls?: WrittenUpstreamTls;
 }
@@ -82,6 +84,7 @@ const upstream: Schema<WrittenRouteUpstream> = object({
   weight: optional(integer({ min: 0, max: 256 })),
   region: optional(regionName),
   backup: optional(boolean()),
+  http2: optional(boolean()),
   tls: optional(
     object({ ca: optional(pemOrPath), name: optional(string()), verify: optional(boolean()) }),
   ),

@@ -157,9 +157,10 @@ function upstreamsOf(
   path: string,
   folder: string | undefined,
 ): RouteTarget {
-  const list = upstreams.map(({ url, weight, region, backup, tls }, at) => {
+  const list = upstreams.map(({ url, weight, region, backup, http2 = false, tls }, at) => {
     const key = `${path}[${at}].url`;
-    const upstream = upstreamOf(url, key, upstreamTlsOf(tls, `${path}[${at}].tls`, folder));
+    const authorities = upstreamTlsOf(tls, `${path}[${at}].tls`, folder);
+    const upstream = upstreamOf(url, key, { tls: authorities, http2 });
     if (folder === undefined && upstream.address.kind === 'socket') {
       const what = `Key "${key}" is "${url}", a socket that only one machine has; want http://HOST:PORT`;
       throw new ConfigError(key, what);
@@ -186,9 +187,16 @@ function unique(list: readonly UpstreamConfig[], path: string): readonly Upstrea
 }
 
 /** `http://host:port`, `https://host:port` or `unix:/run/app.sock`. `tls`: what was said about it. */
-function upstreamOf(url: string, path: string, tls: UpstreamTlsConfig | undefined): UpstreamConfig {
+function upstreamOf(
+  url: string,
+  path: string,
+  { tls, http2 }: { readonly tls: UpstreamTlsConfig | undefined; readonly http2: boolean },
+): UpstreamConfig {
   if (tls !== undefined && !url.startsWith('https:')) {
     throw new ConfigError(path, `Key "${path}" is "${url}", and "tls" is for https://HOST:PORT`);
+  }
+  if (url.startsWith('unix:') && http2) {
+    throw new ConfigError(path, `Key "${path}" is "${url}", and "http2" is for hosts and ports`);
   }
   if (url.startsWith('unix:')) {
     const address = { kind: 'socket', path: url.slice('unix:'.length) } as const;
@@ -209,8 +217,17 @@ function upstreamOf(url: string, path: string, tls: UpstreamTlsConfig | undefine
   const host = hostname.replace(/^\[|\]$/g, '');
   const isTls = protocol === 'https:';
   const port = parsed.port === '' ? (isTls ? 443 : 80) : Number(parsed.port);
-  const id = `${protocol}//${hostname}:${port}${tls === undefined ? '' : tlsSuffix(tls)}`;
-  return { id, address: { kind: 'tcp', host, port, ...(isTls ? { tls: tls ?? {} } : {}) } };
+  const suffix = `${tls === undefined ? '' : tlsSuffix(tls)}${http2 ? '#http2' : ''}`;
+  return {
+    id: `${protocol}//${hostname}:${port}${suffix}`,
+    address: {
+      kind: 'tcp',
+      host,
+      port,
+      ...(isTls ? { tls: tls ?? {} } : {}),
+      ...(http2 ? { http2 } : {}),
+    },
+  };
 }
 
 /** Another route may reach the same place in another way: one id with two addresses would have the gateways refuse all routes. */

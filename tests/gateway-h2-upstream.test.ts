@@ -1,0 +1,301 @@
+/** Upstreams over HTTP/2: one connection for many requests, trailers both ways, streams in both directions. gRPC is all of that. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import {
+  createSecureServer,
+  createServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import type { RouteConfig, UpstreamTlsConfig } from '../src/gateway/config.ts';
+import { H2_UPSTREAM } from '../src/gateway/limits.ts';
+import { ManualClock } from '../testing/manual-clock.ts';
+import { startTcpProxy } from '../testing/tcp-proxy.ts';
+import { AUTHORITY, H2Client, httpsListener, issue, startH2 } from './gateway-h2-kit.ts';
+import { Gateway, proxyRoute, until } from './gateway-kit.ts';
+
+interface App {
+  readonly port: number;
+  readonly server: Http2Server;
+  readonly asked: IncomingHttpHeaders[];
+  /** Connections that it took. */
+  connections: number;
+}
+
+type Serve = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+
+async function startGrpc(
+  t: TestContext,
+  serve: Serve,
+  server: Http2Server = createServer(),
+): Promise<App> {
+  const app: App = { port: 0, server, asked: [], connections: 0 };
+  const sessions = new Set<{ destroy(): void }>();
+  server.on('session', (session) => {
+    app.connections++;
+    sessions.add(session);
+  });
+  server.on('stream', (stream, headers) => {
+    app.asked.push(headers);
+    stream.on('error', () => undefined);
+    serve(stream, headers);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    for (const session of sessions) session.destroy();
+    server.close();
+  });
+  return Object.assign(app, { port: (server.address() as AddressInfo).port });
+}
+
+async function before(
+  t: TestContext,
+  app: App,
+  more: Partial<RouteConfig> & { readonly tls?: UpstreamTlsConfig } = {},
+): Promise<Gateway> {
+  const { tls, ...route } = more;
+  const address = {
+    kind: 'tcp',
+    host: '127.0.0.1',
+    port: app.port,
+    http2: true,
+    ...(tls === undefined ? {} : { tls }),
+  } as const;
+  const gateway = await startH2([{ ...proxyRoute([{ id: 'grpc', address }]), ...route }]);
+  t.after(() => gateway[Symbol.asyncDispose]());
+  return gateway;
+}
+
+const CALL = {
+  ':method': 'POST',
+  ':path': '/pkg.Greeter/Hello',
+  'content-type': 'application/grpc',
+  te: 'trailers',
+};
+/** A message of gRPC: not compressed, its length, its bytes. */
+function message(text: string): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(text.length, 1);
+  return Buffer.concat([head, Buffer.from(text)]);
+}
+
+/** Answers each message with its own, and says that all went well. */
+const echo: Serve = (stream) => {
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+  stream.on('wantTrailers', () =>
+    stream.sendTrailers({ 'grpc-status': '0', 'grpc-message': 'ok' }),
+  );
+  stream.on('data', (bytes: Buffer) => stream.write(bytes));
+  stream.on('end', () => stream.end());
+};
+
+test('a call of gRPC goes through with its trailers, many over one connection', async (t) => {
+  const app = await startGrpc(t, echo);
+  const gateway = await before(t, app);
+  const client = new H2Client(gateway);
+  const calls = Array.from({ length: 50 }, (_, at) => client.ask(CALL, message(`hello ${at}`)));
+  for (const [at, answer] of (await Promise.all(calls)).entries()) {
+    assert.equal(answer.status, 200);
+    assert.deepEqual(answer.body, message(`hello ${at}`));
+    assert.deepEqual(
+      [answer.trailers['grpc-status'], answer.trailers['grpc-message']],
+      ['0', 'ok'],
+    );
+  }
+  assert.equal(app.connections, 1);
+  const [seen] = app.asked;
+  assert.deepEqual(
+    [seen?.te, seen?.[':authority'], seen?.[':path'], seen?.['x-forwarded-proto']],
+    ['trailers', 'a.example', '/pkg.Greeter/Hello', 'https'],
+  );
+});
+
+test('a call that fails at once has its status in the head', async (t) => {
+  const app = await startGrpc(t, (stream) => {
+    stream.respond(
+      { ':status': 200, 'grpc-status': '12', 'content-type': 'application/grpc' },
+      { endStream: true },
+    );
+  });
+  const client = new H2Client(await before(t, app));
+  const answer = await client.ask(CALL, message('hello'));
+  assert.deepEqual(
+    [answer.status, answer.headers['grpc-status'], answer.body.length],
+    [200, '12', 0],
+  );
+});
+
+test('both sides may talk at once', async (t) => {
+  const app = await startGrpc(t, echo);
+  const gateway = await before(t, app);
+  const { session } = new H2Client(gateway);
+  const stream = session.request({ ':authority': 'a.example', ...CALL }, { endStream: false });
+  stream.on('error', () => undefined);
+  let seen = '';
+  stream.on('data', (bytes: Buffer) => {
+    seen += bytes.toString('latin1').slice(5);
+  });
+  let status: unknown;
+  stream.on('trailers', (fields) => {
+    status = fields['grpc-status'];
+  });
+  for (const word of ['one', 'two', 'three']) {
+    stream.write(message(word));
+    await until(`the echo of ${word}`, () => seen.endsWith(word));
+  }
+  stream.end();
+  await once(stream, 'end');
+  assert.deepEqual([seen, status], ['onetwothree', '0']);
+});
+
+test('large bodies go both ways at the pace of their reader', async (t) => {
+  const app = await startGrpc(t, echo);
+  const client = new H2Client(await before(t, app));
+  const body = Buffer.alloc(3_000_000, 'x');
+  const answer = await client.ask(CALL, body);
+  assert.equal(Buffer.compare(answer.body, body), 0);
+  const sized = await client.ask({ ...CALL, 'content-length': String(body.length) }, body);
+  assert.equal(sized.body.length, body.length);
+});
+
+test('who takes his call back takes it back at the upstream', async (t) => {
+  let code: number | undefined;
+  let isOpen = false;
+  const app = await startGrpc(t, (stream) => {
+    isOpen = true;
+    stream.respond({ ':status': 200 });
+    stream.on('close', () => {
+      code = stream.rstCode;
+    });
+  });
+  const { session } = new H2Client(await before(t, app));
+  const stream = session.request({ ':authority': 'a.example', ...CALL }, { endStream: false });
+  stream.on('error', () => undefined);
+  await until('the call', () => isOpen);
+  stream.close(8);
+  await until('its end at the upstream', () => code === 8);
+});
+
+test('plain requests, interim answers, heads alone and the cache are as over HTTP/1.1', async (t) => {
+  const app = await startGrpc(t, (stream, headers) => {
+    stream.additionalHeaders({ ':status': 103, link: '</a.css>' });
+    stream.respond(
+      {
+        ':status': headers[':path'] === '/none' ? 204 : 200,
+        'cache-control': 'max-age=60',
+        'set-cookie': ['a=1', 'b=2'],
+        ...(headers[':path'] === '/none' ? {} : { 'content-length': 5 }),
+      },
+      { endStream: headers[':path'] === '/none' || headers[':method'] === 'HEAD' },
+    );
+    if (!stream.writableEnded) stream.end('hello');
+  });
+  const gateway = await before(t, app);
+  const client = new H2Client(gateway);
+  const answer = await client.get('/', { cookie: ['x=1', 'y=2'] });
+  assert.deepEqual([answer.status, answer.body.toString(), answer.interim], [200, 'hello', [103]]);
+  assert.deepEqual(answer.headers['set-cookie'], ['a=1', 'b=2']);
+  assert.equal(app.asked[0]?.cookie, 'x=1; y=2');
+  const head = await client.ask({ ':path': '/', ':method': 'HEAD' });
+  assert.deepEqual([head.headers['content-length'], head.body.length], ['5', 0]);
+  assert.equal((await client.get('/none')).status, 204);
+  assert.equal(app.connections, 1);
+});
+
+test('an upstream that dies is asked anew, and one that resets a stream is a bad one', async (t) => {
+  let resets = 0;
+  const app = await startGrpc(t, (stream, headers) => {
+    if (headers[':path'] === '/reset') {
+      resets++;
+      stream.close(2);
+    } else if (headers[':path'] === '/last') {
+      stream.session?.goaway();
+      stream.respond({ ':status': 200 });
+      stream.end('last');
+    } else {
+      stream.respond({ ':status': 200 });
+      stream.end('well');
+    }
+  });
+  const gateway = await before(t, app);
+  const client = new H2Client(gateway);
+  assert.equal((await client.ask({ ...CALL, ':path': '/reset' }, message('x'))).status, 502);
+  assert.equal(resets, 1);
+  assert.equal((await client.get('/')).body.toString(), 'well');
+  assert.equal((await client.get('/last')).body.toString(), 'last');
+  assert.equal((await client.get('/')).body.toString(), 'well');
+  assert.equal(app.connections, 2);
+});
+
+test('over TLS, and refused where it is not spoken', async (t) => {
+  const pair = await issue(['grpc.test']);
+  const tls = { ca: AUTHORITY.certificatePem, name: 'grpc.test' };
+  const app = await startGrpc(t, echo, createSecureServer(pair));
+  const client = new H2Client(await before(t, app, { tls }));
+  const answer = await client.ask(CALL, message('hello'));
+  assert.equal(answer.trailers['grpc-status'], '0');
+  assert.equal(app.asked[0]?.[':scheme'], 'https');
+  const { createServer: createHttps } = await import('node:https');
+  const old = createHttps(pair, (_request, response) => response.end());
+  old.listen(0, '127.0.0.1');
+  await once(old, 'listening');
+  t.after(() => old.close());
+  const { port } = old.address() as AddressInfo;
+  const gateway = await before(t, { ...app, port }, { tls });
+  assert.equal((await new H2Client(gateway).get('/')).status, 503);
+  assert.match(gateway.entries.at(-1)?.error ?? '', /No upstream takes connections: .+/);
+});
+
+test('who is not there is passed over for one that is', async (t) => {
+  const app = await startGrpc(t, echo);
+  const gateway = await before(t, app);
+  const away = { kind: 'tcp', host: '127.0.0.1', port: 1, http2: true } as const;
+  const here = { ...away, port: app.port };
+  await gateway.route(
+    proxyRoute([
+      { id: 'away', address: away },
+      { id: 'here', address: here },
+    ]),
+  );
+  const client = new H2Client(gateway);
+  for (let call = 0; call < 10; call++) {
+    assert.equal((await client.ask(CALL, message('x'))).trailers['grpc-status'], '0');
+  }
+});
+
+test('a connection that says nothing any more is left, and so is one without requests', async (t) => {
+  const app = await startGrpc(t, echo);
+  await using proxy = await startTcpProxy(app);
+  const clock = new ManualClock();
+  const address = { kind: 'tcp', host: '127.0.0.1', port: proxy.port, http2: true } as const;
+  const limits = { responseTimeoutMs: 1000 };
+  const gateway = await Gateway.start([{ ...proxyRoute([{ id: 'grpc', address }]), limits }], {
+    listeners: [httpsListener(await issue(['a.example']))],
+    clock,
+  });
+  t.after(() => gateway[Symbol.asyncDispose]());
+  const call = async (): Promise<number> =>
+    (await new H2Client(gateway).ask(CALL, message('x'))).status;
+  assert.equal(await call(), 200);
+  proxy.hold('both');
+  const asked = proxy.bytesAsked;
+  const lost = call();
+  await until('the request', () => proxy.bytesAsked > asked);
+  const known = proxy.bytesAsked;
+  clock.advance(3000);
+  assert.equal(await lost, 504);
+  await until('the question whether somebody is there', () => proxy.bytesAsked >= known + 17);
+  clock.advance(H2_UPSTREAM.pongMs + 1000);
+  proxy.release();
+  assert.equal(await call(), 200);
+  assert.equal(app.connections, 2);
+  // Each sweep sees the time that the last one has left: the first of them notes that nobody asks.
+  clock.advance(1000);
+  clock.advance(H2_UPSTREAM.idleMs + 1000);
+  assert.equal(await call(), 200);
+  assert.equal(app.connections, 3);
+});
