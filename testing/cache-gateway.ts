@@ -84,17 +84,28 @@ async function playStep(
       clock.now(),
     );
     const isHead = request.line.startsWith('HEAD ');
-    return answerText({ status, lines, body, isHead });
+    const interim = (answer.interim ?? []).map((one) => `HTTP/1.1 ${one}\r\n\r\n`).join('');
+    return `${interim}${answerText({ status, lines, body, isHead })}`;
   };
   const body = step.body ?? '';
   const length = body === '' ? '' : `Content-Length: ${body.length}\r\n`;
   const request =
     `${step.method ?? 'GET'} ${folder}${step.path ?? '/'} HTTP/1.1\r\nHost: example.test\r\n` +
     `${linesOf(step.lines ?? [], clock.now())}${length}Connection: close\r\n\r\n${body}`;
-  const answer = parseMessage(await stage.exchange(request));
+  const { interim, final } = apart(await stage.exchange(request));
+  const answer = parseMessage(final);
   await stage.settled();
   stage.answerer = undefined;
   check(step.expect, { ...on, answer, asked, said, wishes: parseMessage(request).fields });
+  assert.deepEqual(interim, step.expect.interim ?? [], `${on.label}: interim answers`);
+}
+
+/** Status and fields of what comes before the answer, and the answer. */
+function apart(text: string): { readonly interim: readonly string[]; readonly final: string } {
+  const [, head = ''] = /^(HTTP\/1\.1 1\d\d [^]*?)\r\n\r\n/.exec(text) ?? [];
+  if (head === '') return { interim: [], final: text };
+  const rest = apart(text.slice(head.length + 4));
+  return { interim: [head.replace('HTTP/1.1 ', ''), ...rest.interim], final: rest.final };
 }
 
 function answerText(options: {

@@ -299,3 +299,36 @@ test('a connection that says nothing any more is left, and so is one without req
   assert.equal(await call(), 200);
   assert.equal(app.connections, 3);
 });
+
+test('checks go over the same connection, and who fails them is left out', async (t) => {
+  const ill = new Set<string>();
+  const apps = await Promise.all(
+    ['a', 'b'].map((name) =>
+      startGrpc(t, (stream, headers) => {
+        const isIll = headers[':path'] === '/health' && ill.has(name);
+        stream.respond({ ':status': isIll ? 503 : 200, 'x-from': name });
+        stream.end();
+      }),
+    ),
+  );
+  const health = { path: '/health', intervalMs: 50, timeoutMs: 1000, rise: 1, fall: 1 };
+  const upstreams = apps.map(({ port }, at) => ({
+    id: `app-${at}`,
+    address: { kind: 'tcp', host: '127.0.0.1', port, http2: true } as const,
+  }));
+  const gateway = await startH2([
+    { ...proxyRoute(upstreams), balance: { algorithm: 'round-robin', health } },
+  ]);
+  t.after(() => gateway[Symbol.asyncDispose]());
+  const client = new H2Client(gateway);
+  const from = async (): Promise<string> => {
+    const names = [await client.get('/'), await client.get('/')];
+    return names.map(({ headers }) => headers['x-from']).join();
+  };
+  await until('both', async () => /a,b|b,a/.test(await from()));
+  ill.add('a');
+  await until('b alone', async () => (await from()) === 'b,b');
+  ill.clear();
+  await until('both again', async () => /a,b|b,a/.test(await from()));
+  for (const app of apps) assert.equal(app.connections, 1);
+});

@@ -90,6 +90,17 @@ test('what must stay as it is stays as it is', async (t) => {
   }
 });
 
+test('a client may ask for the bytes as they are', async (t) => {
+  const gateway = await siteBefore(t, { compress: {} }, (_request, response) =>
+    say(response, { 'Content-Type': 'text/html' }),
+  );
+  const headers = { 'Accept-Encoding': 'gzip', 'Cache-Control': 'no-transform' };
+  const answer = await ask(gateway, '/', { headers });
+  assert.equal(answer.headers['content-encoding'], undefined);
+  assert.equal(answer.headers.vary, 'Accept-Encoding');
+  assert.equal(answer.body.toString(), TEXT);
+});
+
 test('a range is the one of the bytes that are stored', async (t) => {
   const gateway = await siteAt(t, { compress: {} }, async (folder) => {
     await writeFile(`${folder}/a.txt`, TEXT);

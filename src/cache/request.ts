@@ -93,7 +93,9 @@ export class CacheRequest {
 
   #readControl(control: CacheControl): void {
     if ((control.bits & DIRECTIVE.noStore) !== 0) this.bits |= REQUEST.noStore;
-    if ((control.bits & DIRECTIVE.noCache) !== 0) this.bits |= REQUEST.noCache;
+    // Fields of an answer that nobody has seen yet cannot be meant: then it is the directive itself.
+    const namesFields = control.withoutFields.length > 0;
+    if (namesFields || (control.bits & DIRECTIVE.noCache) !== 0) this.bits |= REQUEST.noCache;
     if ((control.bits & DIRECTIVE.onlyIfCached) !== 0) this.bits |= REQUEST.onlyIfCached;
     // What cannot be read as a number asks for the most careful treatment.
     this.maxAgeS = control.maxAgeS === INVALID ? 0 : control.maxAgeS;

@@ -300,9 +300,11 @@ export class CacheForward extends UpstreamExchange implements ChunkSink {
     const { flight, request } = this.order;
     const { client, room } = this;
     if (flight !== undefined) room.cache.flights.unshared(request.key, room.nowMs());
-    // What a HEAD brings is never stored, whatever a GET would.
-    if (request.method !== 'HEAD') this.unshared();
-    room.refusals.add(request.key, { why, status: head.status, time: room.nowMs() });
+    // What a HEAD brings is never stored, and says nothing about what a GET would.
+    if (request.method !== 'HEAD') {
+      this.unshared();
+      room.refusals.add(request.key, { why, status: head.status, time: room.nowMs() });
+    }
     this.mode = 'pass';
     if (client === undefined) {
       this.abandon();

@@ -75,15 +75,18 @@ export class Compression {
     const coding = fieldIn(head, 'content-encoding');
     if (coding !== undefined && coding.toLowerCase() !== 'identity') return false;
     // RFC 9110 7.7; a digest is one of the bytes that the upstream sent (RFC 9530).
-    if (/(?:^|[,\s])no-transform(?:$|[,\s])/i.test(fieldIn(head, 'cache-control') ?? '')) {
-      return false;
-    }
     return (
+      !forbidsChange(fieldIn(head, 'cache-control')) &&
       fieldIn(head, 'content-digest') === undefined &&
       fieldIn(head, 'repr-digest') === undefined &&
       fieldIn(head, 'content-md5') === undefined
     );
   }
+}
+
+/** Of Cache-Control, whoever says it (RFC 9111 5.2.1.6, 5.2.2.6). */
+export function forbidsChange(control: string | undefined): boolean {
+  return control !== undefined && /(?:^|[,\s])no-transform(?:$|[,\s])/i.test(control);
 }
 
 function weak(etag: string): string {

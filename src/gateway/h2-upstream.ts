@@ -45,7 +45,8 @@ export class H2Upstream {
   }
 
   #link(): Link {
-    const socket = this.#tls?.connect() ?? connect({ ...this.#place, noDelay: true });
+    const { host, port } = this.#place;
+    const socket = this.#tls?.connect() ?? connect({ host, port, noDelay: true });
     const scheme = this.#tls === undefined ? 'http' : 'https';
     const link = new Link(socket, scheme, () => this.#links.delete(link));
     this.#links.add(link);

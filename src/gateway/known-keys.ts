@@ -34,7 +34,8 @@ export function keyOf(
   ) {
     return last.key;
   }
-  const key = cacheKey({ ...rules, scheme, authority, target });
+  const { space, query } = rules;
+  const key = cacheKey({ space, query, scheme, authority, target });
   if (place >= 0) known[place] = { rules, scheme, authority, target, key };
   return key;
 }

@@ -38,8 +38,9 @@ export function purgeKeys(
   }
 }
 
-export function keyOf(rules: KeyRules, { scheme, authority, target }: AskedUrl): string {
-  return cacheKey({ ...rules, scheme, authority, target });
+export function keyOf({ space, query }: KeyRules, asked: AskedUrl): string {
+  const { scheme, authority, target } = asked;
+  return cacheKey({ space, query, scheme, authority, target });
 }
 
 /** Parameters that are sorted or left out begin nothing: then all of the path is meant. */

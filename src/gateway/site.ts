@@ -10,7 +10,7 @@ import { statusLine } from '../http/status.ts';
 import type { RequestTarget } from '../http/target.ts';
 import { AnswerShape } from './answer-shape.ts';
 import { BasicAuth, nameOf } from './basic-auth.ts';
-import { Compression, type CompressWish } from './compression.ts';
+import { Compression, type CompressWish, forbidsChange } from './compression.ts';
 import type { Connection } from './connection.ts';
 import { Cors, CORS_FIELDS } from './cors.ts';
 import type { EdgeAsk } from './edge/edge-message.ts';
@@ -274,8 +274,9 @@ export class Site {
 
   #wishOf(head: RequestHead): CompressWish | undefined {
     if (this.compression === undefined) return undefined;
+    const isAsIs = forbidsChange(head.joined(FIELD.cacheControl));
     return {
-      acceptEncoding: head.joined(FIELD.acceptEncoding),
+      acceptEncoding: isAsIs ? undefined : head.joined(FIELD.acceptEncoding),
       ifNoneMatch: head.joined(FIELD.ifNoneMatch),
     };
   }

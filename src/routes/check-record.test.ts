@@ -108,6 +108,10 @@ test('what is wrong is said with the key as it was written', () => {
       /^Key "cache" is for routes with upstreams$/,
     ],
     [
+      { ...HOST, redirect: { to: '/x' }, errors: { 404: { html: 'x' }, upstream: true } },
+      /^Key "errors.upstream" is for routes with upstreams$/,
+    ],
+    [
       { ...HOST, app: 'x', cache: { ttl: { often: '1s' } } },
       /^Name "often" in "cache.ttl" is not valid, want a status such as 404 or 4xx$/,
     ],

@@ -12,7 +12,7 @@ import { inRouteWords } from './route-words.ts';
 import { routeSchema, type WrittenRoute } from './route-schema.ts';
 import { balancerOf, isBalancer } from './written-balancer.ts';
 import { listenerOf } from './written-listener.ts';
-import { refuseIdleCache, routeOf } from './written-route.ts';
+import { refuseIdle, routeOf } from './written-route.ts';
 
 type ListenerConfig = GatewayConfigContent['listeners'][number];
 type BalancerConfig = NonNullable<GatewayConfigContent['balancers']>[number];
@@ -67,7 +67,7 @@ export function checkRoute(
       const what = 'Key "routes[0].host" is missing, want the host name that leads here';
       throw new ConfigError('routes[0].host', what, { hint: 'Write "host: www.example.org"' });
     }
-    refuseIdleCache(route, 'routes[0]');
+    refuseIdle(route, 'routes[0]');
     const config = readRoute(name, written, SOME_GROUND);
     checkGatewayConfig({ ...ALONE, listeners: [], routes: [config] });
     return { route, config };

@@ -26,5 +26,5 @@ export { routeSchema, type WrittenRoute } from './route-schema.ts';
 export { duration, filePath, regionName, size } from './values.ts';
 export { balancerOf, isBalancer, type WrittenBalancer } from './written-balancer.ts';
 export { listenerOf } from './written-listener.ts';
-export { refuseIdleCache, routeOf } from './written-route.ts';
+export { refuseIdle, routeOf } from './written-route.ts';
 export { parseYaml, writeYaml, type YamlText } from './yaml.ts';

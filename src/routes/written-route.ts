@@ -82,15 +82,17 @@ function answerOf(one: WrittenRoute, path: string, ground: Ground): AppAnswer {
   return { target, cache: routeCacheOf(one.cache) };
 }
 
-/** Of what was let through once, it is left out: it never meant anything. Throws `ConfigError`. */
-export function refuseIdleCache(one: WrittenRoute, path: string): void {
-  const { cache, upstreams, app, bucket } = one;
-  if (cache === undefined || cache === false) return;
+/** What means nothing where a route answers by itself. Routes that were let through once go on without it. Throws `ConfigError`. */
+export function refuseIdle(one: WrittenRoute, path: string): void {
+  const { cache, errors, upstreams, app, bucket } = one;
   if ((upstreams ?? app ?? bucket) !== undefined) return;
-  const key = `${path}.cache`;
-  throw new ConfigError(key, `Key "${key}" is for routes with upstreams`, {
-    hint: one.static === undefined ? 'Take it away' : FILES_HINT,
-  });
+  const hint = one.static === undefined ? 'Take it away' : FILES_HINT;
+  if (cache !== undefined && cache !== false) throw forUpstreams(`${path}.cache`, hint);
+  if (errors?.upstream !== undefined) throw forUpstreams(`${path}.errors.upstream`, 'Take it away');
+}
+
+function forUpstreams(key: string, hint: string): ConfigError {
+  return new ConfigError(key, `Key "${key}" is for routes with upstreams`, { hint });
 }
 
 function appAnswerOf(one: WrittenRoute, name: string, path: string, { app }: Ground): AppAnswer {

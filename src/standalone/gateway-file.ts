@@ -15,7 +15,7 @@ import {
   isBalancer,
   listenerOf,
   parseYaml,
-  refuseIdleCache,
+  refuseIdle,
   routeOf,
 } from '../routes/routes.ts';
 import { decodeFile, type FileShape } from './file-schema.ts';
@@ -104,7 +104,7 @@ function contentOf(shape: FileShape, folder: string): GatewayConfigContent {
     ...(shape.listeners.some(isBalancer) ? { balancers: balancersOf(shape) } : {}),
     ...(region === undefined ? {} : { region }),
     routes: shape.routes.map((one, index) => {
-      refuseIdleCache(one, `routes[${index}]`);
+      refuseIdle(one, `routes[${index}]`);
       return routeOf(one, `routes[${index}]`, { folder, workers: shape.workers });
     }),
     limits: {

@@ -9,6 +9,7 @@ import { CONTROL } from './control.ts';
 import { FRESHNESS } from './freshness.ts';
 import { HEAD } from './head.ts';
 import { HEURISTICS } from './heuristics.ts';
+import { INTERIM } from './interim.ts';
 import { INVALIDATION } from './invalidation.ts';
 import { PARTIAL } from './partial.ts';
 import { RANGES } from './ranges.ts';
@@ -37,5 +38,6 @@ export const CACHE_CASES: readonly CaseTable[] = [
   RANGES,
   PARTIAL,
   CACHE_STATUS,
+  INTERIM,
   CHOICES,
 ];

@@ -12,6 +12,8 @@ import type { CacheSettings } from '../../src/cache/cache.ts';
 export type Line = string;
 
 export interface OriginAnswer {
+  /** What comes before it (1xx), as whole heads without the last line end; the pure deciders never see it. */
+  readonly interim?: readonly string[];
   /** 200 when absent. */
   readonly status?: number;
   readonly lines?: readonly Line[];
@@ -43,6 +45,8 @@ export interface Expected {
   readonly fields?: Readonly<Record<string, string | null>>;
   /** The same for the request that the origin saw. */
   readonly asked?: Readonly<Record<string, string | null>>;
+  /** As in `OriginAnswer`; only a running gateway has them. */
+  readonly interim?: readonly string[];
   /** The origin is asked once more after the client was answered. */
   readonly background?: boolean;
 }

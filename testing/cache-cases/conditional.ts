@@ -30,9 +30,39 @@ function condition(
 
 const fill: Step = { origin: { lines: BOTH, body: 'kept' }, expect: { from: 'origin' } };
 
+const variants: readonly Step[] = ['sv', 'en'].map((language) => ({
+  lines: [`Accept-Language: ${language}`],
+  origin: { lines: [LONG, 'Vary: Accept-Language', `ETag: "${language}"`], body: language },
+  expect: { from: 'origin' },
+}));
+
 export const CONDITIONAL: CaseTable = {
   theme: 'conditional requests',
   cases: [
+    {
+      rule: 'RFC 9111 4.3.2',
+      name: 'the tag of the variant that the request selects, and of no other',
+      steps: [
+        ...variants,
+        {
+          lines: ['Accept-Language: sv', 'If-None-Match: "sv"'],
+          expect: {
+            from: 'cache',
+            status: 304,
+            body: '',
+            fields: { Vary: 'Accept-Language', ETag: '"sv"' },
+          },
+        },
+        {
+          lines: ['Accept-Language: sv', 'If-None-Match: "en"'],
+          expect: { from: 'cache', body: 'sv' },
+        },
+        {
+          lines: ['Accept-Language: no', 'If-None-Match: "sv"'],
+          expect: { from: 'origin' },
+        },
+      ],
+    },
     condition('a tag that is the stored one', TAGGED, ['If-None-Match: "a"'], 304),
     condition('a tag that is another', TAGGED, ['If-None-Match: "b"'], 200),
     condition('tags are compared in their case', TAGGED, ['If-None-Match: "A"'], 200),
@@ -40,6 +70,17 @@ export const CONDITIONAL: CaseTable = {
     condition('a weak tag of the store', [LONG, 'ETag: W/"a"'], ['If-None-Match: "a"'], 304),
     condition('weak tags on both sides', [LONG, 'ETag: W/"a"'], ['If-None-Match: W/"a"'], 304),
     condition('one of a list', TAGGED, ['If-None-Match: "x", "a" , "y"'], 304),
+    condition('a tag with a small w is none', TAGGED, ['If-None-Match: w/"a"'], 200),
+    condition('a list with what is no tag matches nothing', TAGGED, ['If-None-Match: x, "a"'], 200),
+    condition('spaces and tabs around', TAGGED, ['If-None-Match: \t"x" ,\t"a"'], 304),
+    condition(
+      'bytes beyond ASCII in a tag',
+      [LONG, 'ETag: "\u00e5"'],
+      ['If-None-Match: "\u00e5"'],
+      304,
+    ),
+    condition('* among others is no *', TAGGED, ['If-None-Match: "x", *'], 200),
+    condition('an empty tag is the empty tag', [LONG, 'ETag: ""'], ['If-None-Match: ""'], 304),
     condition('none of a list', TAGGED, ['If-None-Match: "x", "y"'], 200),
     condition(
       'one of a list over two lines',

@@ -168,6 +168,33 @@ export const FRESHNESS: CaseTable = {
         fields: { Date: '/GMT$/' },
       },
     ),
+    ...twiceTable('RFC 9111 5.3', [
+      ['an Expires beyond 2^31 seconds', ['Expires: Thu, 18 Aug 2050 02:01:18 GMT'], 'reused'],
+      ['an Expires at the end of all dates', ['Expires: Fri, 31 Dec 9999 23:59:59 GMT'], 'reused'],
+      ['an Expires before all clocks', ['Expires: Thu, 01 Jan 1970 00:00:00 GMT'], 'asked again'],
+      ['an Expires of a leap second', ['Expires: Wed, 31 Dec 2053 23:59:60 GMT'], 'reused'],
+      [
+        'a day of the week that is wrong makes it none',
+        ['Expires: Mon, 20 Nov 2054 12:00:00 GMT'],
+        'asked again',
+      ],
+      ['two spaces are one too many', ['Expires: Fri,  20 Nov 2054 12:00:00 GMT'], 'asked again'],
+    ]),
+    ...twiceTable('RFC 8246 2', [
+      ['immutable is no lifetime', ['Cache-Control: immutable'], 'asked again'],
+      ['immutable changes nothing while it is fresh', [`${HOUR}, immutable`], 'reused'],
+      [
+        'immutable that is stale is validated',
+        ['Cache-Control: max-age=1, immutable', 'ETag: "a"'],
+        'validated',
+      ],
+      [
+        'who asks for a validation gets one of what is immutable too',
+        [`${HOUR}, immutable`, 'ETag: "a"'],
+        'validated',
+        { second: ['Cache-Control: max-age=0'] },
+      ],
+    ]),
     twice('RFC 9111 5.1', 'a stored Date is never changed', [HOUR, 'Date: {-5}'], 'reused', {
       afterS: 10,
       fields: { Age: '15' },

@@ -190,6 +190,74 @@ export const PARTIAL: CaseTable = {
         },
       ],
     }),
+    ...rows('RFC 9110 14.4', {
+      'a part of another unit is not stored': [
+        {
+          lines: ['Range: bytes=0-4'],
+          origin: { status: 206, lines: [LONG, TAG, 'Content-Range: lines 0-4/10'], body: 'abcde' },
+          expect: { from: 'origin', status: 206 },
+        },
+        { lines: ['Range: bytes=0-4'], expect: { from: 'origin' } },
+      ],
+      'a unit in capitals is the same unit': [
+        {
+          lines: ['Range: bytes=0-4'],
+          origin: { status: 206, lines: [LONG, TAG, 'Content-Range: BYTES 0-4/10'], body: 'abcde' },
+          expect: { from: 'origin', status: 206 },
+        },
+        again('0-4', 'abcde'),
+      ],
+      'a part that nobody asked for goes through': [
+        { origin: part(0, 4), expect: { from: 'origin', status: 206, body: 'abcde' } },
+        { origin: { lines: [LONG] }, expect: { from: 'origin' } },
+      ],
+      'a 206 with the range of a 416 is not stored': [
+        {
+          lines: ['Range: bytes=0-4'],
+          origin: { status: 206, lines: [LONG, TAG, 'Content-Range: bytes */10'], body: 'abcde' },
+          expect: { from: 'origin', status: 206 },
+        },
+        { lines: ['Range: bytes=0-4'], expect: { from: 'origin' } },
+      ],
+      'a range that ends before it starts is not stored': [
+        {
+          lines: ['Range: bytes=0-4'],
+          origin: { status: 206, lines: [LONG, TAG, 'Content-Range: bytes 4-0/10'], body: 'abcde' },
+          expect: { from: 'origin', status: 206 },
+        },
+        { lines: ['Range: bytes=0-4'], expect: { from: 'origin' } },
+      ],
+    }),
+    ...rows('RFC 5861 3', {
+      'a stale part is served while it is asked about': [
+        fill(0, 4, ['Cache-Control: max-age=1, stale-while-revalidate=60', TAG]),
+        {
+          afterS: 2,
+          lines: ['Range: bytes=1-3'],
+          origin: { status: 304, lines: [LONG, TAG], body: null },
+          expect: { from: 'cache', status: 206, body: 'bcd', background: true },
+        },
+        again('0-4', 'abcde'),
+      ],
+    }),
+    ...rows('RFC 9110 15.3.7', {
+      'a variant has parts of its own': [
+        {
+          lines: ['Range: bytes=0-4', 'Accept-Language: sv'],
+          origin: part(0, 4, [LONG, TAG, 'Vary: Accept-Language']),
+          expect: { from: 'origin', status: 206 },
+        },
+        {
+          lines: ['Range: bytes=0-4', 'Accept-Language: en'],
+          origin: part(0, 4, [LONG, TAG, 'Vary: Accept-Language']),
+          expect: { from: 'origin', status: 206 },
+        },
+        {
+          lines: ['Range: bytes=1-2', 'Accept-Language: sv'],
+          expect: { from: 'cache', status: 206, body: 'bc' },
+        },
+      ],
+    }),
     ...rows('RFC 9111 3.4', {
       'two neighbours become one': [
         fill(0, 4),

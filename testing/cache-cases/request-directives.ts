@@ -36,9 +36,36 @@ const NOBODY: Expected = { from: 'nobody', status: 504 };
 const OLD = { afterS: 62 };
 const OFF = { settings: { requestDirectives: false } };
 
+const SYNTAX: readonly (readonly [name: string, line: string, expect: Expected])[] = [
+  ['a quoted number is a number', 'max-age="0"', CHECKED],
+  ['capitals mean the same', 'MAX-AGE=0', CHECKED],
+  ['a negative max-age asks for a validation', 'max-age=-1', CHECKED],
+  ['an empty max-age asks for a validation', 'max-age=', CHECKED],
+  ['of two max-age neither is believed to be generous', 'max-age=0, max-age=3600', CHECKED],
+  ['two equal max-age are one', 'max-age=30, max-age=30', HIT],
+  ['a max-age in single quotes asks for a validation', "max-age='30'", CHECKED],
+  ['no-cache with an argument is no-cache', 'no-cache="x"', CHECKED],
+  ['no-cache behind rubbish', '@@, no-cache', CHECKED],
+  ['no-cache in quotes of another is none', 'x="no-cache"', HIT],
+  ['no-transform keeps nobody from the store', 'no-transform', HIT],
+  ['must-revalidate of a request means nothing', 'must-revalidate', HIT],
+  ['s-maxage of a request means nothing', 's-maxage=0', HIT],
+  ['stale-while-revalidate of a request means nothing', 'stale-while-revalidate=60', HIT],
+  ['an empty field means nothing', '', HIT],
+];
+
 export const REQUEST_DIRECTIVES: CaseTable = {
   theme: 'request directives',
   cases: [
+    ...SYNTAX.map(([name, line, expect]) =>
+      ask('RFC 9111 5.2, syntax', name, [`Cache-Control: ${line}`], expect),
+    ),
+    ask(
+      'RFC 9111 5.2, syntax',
+      'no-cache on a second line',
+      ['Cache-Control: x', 'Cache-Control: no-cache'],
+      CHECKED,
+    ),
     ask('RFC 9111 5.2.1.1', 'max-age=0 asks for a validation', ['Cache-Control: max-age=0'], {
       ...CHECKED,
       fields: { 'Cache-Status': '/fwd=request; fwd-status=304/' },
