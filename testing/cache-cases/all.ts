@@ -11,6 +11,7 @@ import { HEAD } from './head.ts';
 import { HEURISTICS } from './heuristics.ts';
 import { INTERIM } from './interim.ts';
 import { INVALIDATION } from './invalidation.ts';
+import { ODD_PARTS } from './odd-parts.ts';
 import { PARTIAL } from './partial.ts';
 import { RANGES } from './ranges.ts';
 import { REQUEST_DIRECTIVES } from './request-directives.ts';
@@ -37,6 +38,7 @@ export const CACHE_CASES: readonly CaseTable[] = [
   CONDITIONAL,
   RANGES,
   PARTIAL,
+  ODD_PARTS,
   CACHE_STATUS,
   INTERIM,
   CHOICES,
