@@ -52,6 +52,25 @@ test('mistakes with files are said in one sentence', async (t) => {
     await says(2, /names a bucket, not a file/, 'files', 'mv', 'photos', 'photos/x');
   });
 
+  await t.test('an access key is for buckets that are there', async () => {
+    for (const right of ['--read', '--write'])
+      await says(1, /There is no bucket "fotos"/, 'files', 'keys', 'create', right, 'fotos');
+    assert.deepEqual(await node.json('files', 'keys', 'list'), []);
+  });
+
+  await t.test('long heads are taken as the API takes them', async () => {
+    const put = ['files', 'put', file, 'photos/plain'] as const;
+    await node.json(...put);
+    for (const [length, wanted] of [
+      [20_000, 200],
+      [40_000, 431],
+    ] as const) {
+      const headers = { authorization: `Bearer ${token}`, 'x-long': 'x'.repeat(length) };
+      const to = { address: node.address, port: node.ports.api, host, headers };
+      assert.equal((await ask({ ...to, path: '/files/photos/plain' })).status, wanted);
+    }
+  });
+
   await t.test('names that a folder cannot have are left out, and said', async () => {
     for (const key of ['d/a', 'd/a/b', 'd//c', 'd/e'])
       await node.json('files', 'put', file, `photos/${key}`);

@@ -1,4 +1,5 @@
 /** The file store as the CLI asks for it: native HTTP below `/files/`. */
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import type { RecoveryState, RecoveryWish, RepairState, ScrubState } from '../files/files.ts';
@@ -239,7 +240,7 @@ export class FilesClient {
 
   move(bucket: string, key: string, to: string): Promise<FileInfo> {
     const path = `${pathOf(bucket, key)}?move=${encodeURIComponent(to)}`;
-    return this.#transport.json({ method: 'POST', path });
+    return this.#transport.json({ method: 'POST', path, idempotencyKey: randomUUID() });
   }
 
   copy(bucket: string, key: string, to: string): Promise<FileInfo> {
