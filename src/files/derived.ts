@@ -43,7 +43,10 @@ export class DerivedObjects {
     const { range, sourceKey, keepsEncryption = false, ...put } = options;
     const state = await this.#options.buckets.need(to.bucket);
     const wish = put.encrypt ?? usualEncryption(state.settings);
-    const fields = { ...fieldsOf({ ...from, lock: undefined, movedBy: undefined }), ...fieldsOf(put) };
+    const fields = {
+      ...fieldsOf({ ...from, lock: undefined, movedBy: undefined }),
+      ...fieldsOf(put),
+    };
     // Headers that are given are all of them.
     if (options.headers !== undefined && put.contentType === undefined)
       delete (fields as { contentType?: string }).contentType;
