@@ -1,7 +1,15 @@
 /** Mistakes of who uses `moln files` and `moln storage`: each has its sentence, its exit code, and changes nothing. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -113,6 +121,17 @@ test('mistakes with files are said in one sentence', async (t) => {
     const [answer] = (await once(socket, 'data')) as [Buffer];
     socket.destroy();
     assert.match(answer.toString(), /^HTTP\/1.1 507 /);
+  });
+
+  await t.test('what a quota has no room for is refused before its first part', async () => {
+    const huge = join(folder, 'huge');
+    writeFileSync(huge, '');
+    truncateSync(huge, 70 * 1024 * 1024);
+    await node.json('files', 'create', 'narrow');
+    await node.json('files', 'quota', 'narrow', '40MB');
+    await says(1, /may hold 38\.1 MiB/, 'files', 'put', huge, 'narrow/');
+    const buckets = await node.json<readonly { name: string; bytes: number }[]>('files', 'buckets');
+    assert.equal(buckets.find(({ name }) => name === 'narrow')?.bytes, 0);
   });
 
   await t.test('policies that nothing can meet say which copies lack', async () => {

@@ -189,11 +189,13 @@ export class FilesClient {
     return uploads;
   }
 
+  /** `size`: of all parts together. */
   createUpload(
     to: { readonly bucket: string; readonly key: string },
     type: string,
+    size: number,
   ): Promise<{ readonly upload: string }> {
-    const path = `${pathOf(to.bucket, to.key)}?uploads`;
+    const path = `${pathOf(to.bucket, to.key)}?uploads&size=${size}`;
     const body = { type, stream: Readable.from([]), length: 0 };
     return this.#transport.json({ method: 'POST', path, body });
   }

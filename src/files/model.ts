@@ -364,6 +364,7 @@ export interface FileStore {
   /** Keys in the order of their UTF-8 bytes. */
   list(bucket: string, options: ListOptions): Promise<ListPage>;
 
+  /** `size`: of all parts together, if it is known. `FILES_QUOTA`, `FILES_FULL`. */
   createUpload(
     bucket: string,
     key: string,
