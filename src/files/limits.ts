@@ -73,6 +73,8 @@ export const PLACE_LOST_MS: number = 30 * 60 * 1000;
 export const API_READS_MAX = 1024;
 /** Such an answer may be silent for so long: finding out why an object is where it is asks other nodes. */
 export const API_READ_IDLE_MS: number = 10 * 60 * 1000;
+/** Who takes nothing of such an answer for so long is cut. */
+export const READER_STALL_MS: number = 120 * 1000;
 /** The rest of an upload that was refused is dropped for so long, so that the client gets to read why. */
 export const REFUSED_BODY_LINGER_MS = 3000;
 /** Of a request that the API or a gateway leads on: what they take themselves (32 KiB), and their own fields. */
