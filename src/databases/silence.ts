@@ -1,7 +1,7 @@
 /** For how long a process has said nothing, in seconds that count for it, too. Pure. */
 
 /** One that takes longer does not count: this machine stood still, or had no processor for its agent, and so none for the process. */
-const SECOND_MS_MAX = 1500;
+const SECOND_MS_MAX = 2000;
 
 export class Silence {
   #lastMs: number;
