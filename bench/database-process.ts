@@ -73,12 +73,14 @@ export async function serve({ etcd, profile, stripes = 1 }: ServeOptions): Promi
   };
   await until('the process answers', async () => {
     try {
-      return await control.ask(CONTROL.config, config, { timeoutMs: 1000 });
+      return await control.ask(CONTROL.config, config, AbortSignal.timeout(1000));
     } catch {
       return undefined;
     }
   });
-  const { port } = (await control.ask(CONTROL.state, {}, { timeoutMs: 5000 })) as { port: number };
+  const { port } = (await control.ask(CONTROL.state, {}, AbortSignal.timeout(5000))) as {
+    port: number;
+  };
   const token = makeToken(tokenKey, { name: 'bench', readOnly: false, expiresAt: undefined });
   const database = new HranaDatabase(`http://127.0.0.1:${port}/db/bench/?authToken=${token}`);
   return {

@@ -1,7 +1,15 @@
 /** Mistakes of who uses `moln files` and `moln storage`: each has its sentence, its exit code, and changes nothing. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,6 +60,25 @@ test('mistakes with files are said in one sentence', async (t) => {
     await says(2, /names a bucket, not a file/, 'files', 'mv', 'photos', 'photos/x');
   });
 
+  await t.test('an access key is for buckets that are there', async () => {
+    for (const right of ['--read', '--write'])
+      await says(1, /There is no bucket "fotos"/, 'files', 'keys', 'create', right, 'fotos');
+    assert.deepEqual(await node.json('files', 'keys', 'list'), []);
+  });
+
+  await t.test('long heads are taken as the API takes them', async () => {
+    const put = ['files', 'put', file, 'photos/plain'] as const;
+    await node.json(...put);
+    for (const [length, wanted] of [
+      [20_000, 200],
+      [40_000, 431],
+    ] as const) {
+      const headers = { authorization: `Bearer ${token}`, 'x-long': 'x'.repeat(length) };
+      const to = { address: node.address, port: node.ports.api, host, headers };
+      assert.equal((await ask({ ...to, path: '/files/photos/plain' })).status, wanted);
+    }
+  });
+
   await t.test('names that a folder cannot have are left out, and said', async () => {
     for (const key of ['d/a', 'd/a/b', 'd//c', 'd/e'])
       await node.json('files', 'put', file, `photos/${key}`);
@@ -94,6 +121,17 @@ test('mistakes with files are said in one sentence', async (t) => {
     const [answer] = (await once(socket, 'data')) as [Buffer];
     socket.destroy();
     assert.match(answer.toString(), /^HTTP\/1.1 507 /);
+  });
+
+  await t.test('what a quota has no room for is refused before its first part', async () => {
+    const huge = join(folder, 'huge');
+    writeFileSync(huge, '');
+    truncateSync(huge, 70 * 1024 * 1024);
+    await node.json('files', 'create', 'narrow');
+    await node.json('files', 'quota', 'narrow', '40MB');
+    await says(1, /may hold 38\.1 MiB/, 'files', 'put', huge, 'narrow/');
+    const buckets = await node.json<readonly { name: string; bytes: number }[]>('files', 'buckets');
+    assert.equal(buckets.find(({ name }) => name === 'narrow')?.bytes, 0);
   });
 
   await t.test('policies that nothing can meet say which copies lack', async () => {

@@ -89,6 +89,22 @@ test('every command and verb has help with its own summary', async () => {
   }
 });
 
+test('a rename whose answer is lost is asked for again, with the same mark', async (t) => {
+  const marks: unknown[] = [];
+  const lost = '{"error":{"code":"FILES_OUTCOME_UNKNOWN","message":"Lost","retryable":false}}';
+  const folder = await fakeNode(t, (request, response) => {
+    marks.push(request.headers['idempotency-key']);
+    if (marks.length === 1) request.socket.destroy();
+    else if (marks.length === 2) response.writeHead(502).end(lost);
+    else response.end('{"bucket":"b","key":"c"}');
+  });
+  const ran = await moln(['files', 'mv', 'b/a', 'b/c', '--data', folder]);
+  assert.deepEqual(ran, { code: 0, stdout: 'b/c\n', stderr: '' });
+  assert.equal(marks.length, 3);
+  assert.match(String(marks[0]), /^[\da-f-]{36}$/);
+  assert.equal(new Set(marks).size, 1);
+});
+
 const MISTYPED: readonly (readonly [line: string, sentence: RegExp])[] = [
   ['stauts', /Unknown command "moln stauts": did you mean "status"\?/],
   ['status --jsn', /Unknown option "--jsn": did you mean "--json"\?/],

@@ -1,4 +1,5 @@
 /** The file store as the CLI asks for it: native HTTP below `/files/`. */
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import type { RecoveryState, RecoveryWish, RepairState, ScrubState } from '../files/files.ts';
@@ -188,11 +189,13 @@ export class FilesClient {
     return uploads;
   }
 
+  /** `size`: of all parts together. */
   createUpload(
     to: { readonly bucket: string; readonly key: string },
     type: string,
+    size: number,
   ): Promise<{ readonly upload: string }> {
-    const path = `${pathOf(to.bucket, to.key)}?uploads`;
+    const path = `${pathOf(to.bucket, to.key)}?uploads&size=${size}`;
     const body = { type, stream: Readable.from([]), length: 0 };
     return this.#transport.json({ method: 'POST', path, body });
   }
@@ -239,7 +242,7 @@ export class FilesClient {
 
   move(bucket: string, key: string, to: string): Promise<FileInfo> {
     const path = `${pathOf(bucket, key)}?move=${encodeURIComponent(to)}`;
-    return this.#transport.json({ method: 'POST', path });
+    return this.#transport.json({ method: 'POST', path, idempotencyKey: randomUUID() });
   }
 
   copy(bucket: string, key: string, to: string): Promise<FileInfo> {

@@ -76,7 +76,7 @@ async function putInParts(
   const files = context.client().files();
   const partBytes = partBytesOf(size);
   const begun = await begunUpload(context, path, { to, size });
-  const upload = begun?.upload ?? (await files.createUpload(to, mediaTypeOf(to.key))).upload;
+  const upload = begun?.upload ?? (await files.createUpload(to, mediaTypeOf(to.key), size)).upload;
   const parts: FilePart[] = [];
   for (let start = 0; start < size; start += partBytes) {
     const number = parts.length + 1;

@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { connect as tlsConnect, type TLSSocket } from 'node:tls';
-import { MolnError, messageOf, systemCode, type ErrorBody } from '../base/errors.ts';
+import { isMolnError, MolnError, messageOf, systemCode, type ErrorBody } from '../base/errors.ts';
 import { systemClock } from '../base/time.ts';
 import { decodeLines, isLoopback } from '../net/net.ts';
 import { noNodeError, unreachableError, usageError } from './errors.ts';
@@ -24,6 +24,9 @@ const ANSWER_BYTES_MAX: number = 64 * 1024 * 1024;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** Something between that does not know 100-continue gets the body unasked after this. */
 const CONTINUE_TIMEOUT_MS = 2_000;
+/** What is sent again, as its answer was lost: so long after the first time at most, and with pauses of so long. */
+const AGAIN_WITHIN_MS = 30_000;
+const AGAIN_AFTER_MS = 500;
 const DEFAULT_API_PORT = 7420;
 const OK = 200;
 
@@ -62,6 +65,8 @@ export interface Call {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
   readonly json?: unknown;
+  /** By it the node knows what it has done already: whose answer is lost is asked for again. Not with a body. */
+  readonly idempotencyKey?: string;
   /** `length`: in bytes, when it is known. */
   readonly body?: { readonly type: string; readonly stream: Readable; readonly length?: number };
   /** Ends this call alone. */
@@ -118,6 +123,20 @@ export class Transport {
   }
 
   async #send(call: Call): Promise<IncomingMessage> {
+    const untilMs = systemClock.monotonicMs() + AGAIN_WITHIN_MS;
+    for (let isAgain = false; ; isAgain = true) {
+      try {
+        return await this.#sendOnce(call);
+      } catch (error) {
+        if (call.idempotencyKey === undefined || !isMolnError(error)) throw error;
+        const isWorthIt = isAgain ? mayPass(error) : isAnswerLost(error);
+        if (!isWorthIt || systemClock.monotonicMs() > untilMs) throw error;
+      }
+      await systemClock.sleep(AGAIN_AFTER_MS, this.#signal);
+    }
+  }
+
+  async #sendOnce(call: Call): Promise<IncomingMessage> {
     let answer: IncomingMessage;
     try {
       answer = await this.#exchange(call);
@@ -138,6 +157,7 @@ export class Transport {
       accept: 'application/json, application/x-ndjson',
       ...(type === undefined ? {} : { 'content-type': type }),
       ...(payload === undefined ? {} : { 'content-length': Buffer.byteLength(payload) }),
+      ...(call.idempotencyKey === undefined ? {} : { 'idempotency-key': call.idempotencyKey }),
       ...(call.body?.length === undefined ? {} : { 'content-length': call.body.length }),
       // Kept alive, so that a node which gives up half-way takes the rest and its reason is read, not cut off.
       ...(call.body === undefined ? {} : { expect: '100-continue', connection: 'keep-alive' }),
@@ -270,6 +290,17 @@ async function connectTls(
       details: { pin, actual: leaf?.fingerprint256.replaceAll(':', '').toLowerCase() },
     },
   );
+}
+
+/** The node may have done it: the connection, or the process behind it, ended before there was an answer. */
+function isAnswerLost(error: MolnError): boolean {
+  const why = systemCode(error.cause);
+  return error.code === 'FILES_OUTCOME_UNKNOWN' || why === 'ECONNRESET' || why === 'EPIPE';
+}
+
+/** Behind such an answer: a node, or its process, that is being started again. */
+function mayPass(error: MolnError): boolean {
+  return isAnswerLost(error) || error.retryable || error.code === 'CLI_NO_NODE';
 }
 
 function isTrustProblem(error: unknown): boolean {

@@ -1,7 +1,6 @@
 /** The agent's questions to a process of its node: HTTP over its unix socket. */
 import { Agent, request as httpRequest } from 'node:http';
 import { messageOf, MolnError, type ErrorBody } from '../base/errors.ts';
-import { withDeadline } from '../base/time.ts';
 import { exchangeJson } from '../net/net.ts';
 import { CONTROL } from './control.ts';
 import { CONTROL_BYTES_MAX } from './limits.ts';
@@ -21,20 +20,8 @@ export class ControlClient implements Disposable {
   }
 
   /** Throws what `away` makes, or what the process says is wrong. */
-  async ask(
-    path: string,
-    body: unknown,
-    options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
-  ): Promise<unknown> {
-    const { timeoutMs } = options;
-    const late = (): MolnError => this.#away(`it said nothing for ${timeoutMs} ms`);
-    const answer = await withDeadline(timeoutMs, late, (until) =>
-      this.#send(
-        path,
-        body,
-        options.signal === undefined ? until : AbortSignal.any([until, options.signal]),
-      ),
-    );
+  async ask(path: string, body: unknown, signal: AbortSignal): Promise<unknown> {
+    const answer = await this.#send(path, body, signal);
     if (answer.status === 200) return answer.value;
     const { error } = answer.value as { readonly error?: ErrorBody };
     throw error === undefined ? this.#away(`status ${answer.status}`) : MolnError.from(error);
@@ -73,7 +60,7 @@ export class ControlClient implements Disposable {
         signal,
       });
     } catch (error) {
-      throw this.#away(messageOf(error));
+      throw this.#away(messageOf(signal.aborted ? signal.reason : error));
     }
   }
 }

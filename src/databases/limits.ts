@@ -20,6 +20,7 @@ export const CONNECT_RETRY_MS = 50;
 /** How often the process is asked whether it still turns, and how long that may take. */
 export const PING_EVERY_MS = 5000;
 export const HANG_TIMEOUT_MS = 30_000;
+export const SECOND_MS = 1000;
 /** One that says nothing for so long is passed over by those who can ask another one. */
 export const SILENT_MS = 3000;
 /** Pauses before a process that ended is started again. */

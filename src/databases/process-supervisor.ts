@@ -5,10 +5,10 @@
 import { rm } from 'node:fs/promises';
 import { codeOf } from '../base/code-id.ts';
 import { ensureFolder } from '../base/disk.ts';
-import { messageOf } from '../base/errors.ts';
+import { messageOf, type MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { isRunning, type ProcessId, signalProcess } from '../base/process-id.ts';
-import type { Clock } from '../base/time.ts';
+import { type Clock, withDeadline } from '../base/time.ts';
 import { CONTROL } from './control.ts';
 import { ControlClient } from './control-client.ts';
 import {
@@ -18,6 +18,7 @@ import {
   CONNECT_RETRY_MS,
   HANG_TIMEOUT_MS,
   PING_EVERY_MS,
+  SECOND_MS,
   SILENT_MS,
   START_TIMEOUT_MS,
   STEADY_MS,
@@ -26,6 +27,7 @@ import {
 import { launchProcess } from './process-launch.ts';
 import { DATABASE_PROCESS, type ProcessKind } from './process-kind.ts';
 import { type DatabaseFolders, readProcessRecord } from './process-record.ts';
+import { Silence } from './silence.ts';
 
 export interface ProcessSupervisorOptions {
   readonly folders: DatabaseFolders;
@@ -33,7 +35,7 @@ export interface ProcessSupervisorOptions {
   readonly kind?: ProcessKind;
   readonly clock: Clock;
   readonly log: Logger;
-  /** A process that says nothing for so long is killed. */
+  /** A process that says nothing for so long, while this machine runs, is killed; in whole seconds. */
   readonly hangTimeoutMs?: number;
   /** It says nothing, long before it counts as hanging; or it answers again, or another one in its place. */
   readonly onSilence?: (isSilent: boolean) => void;
@@ -109,7 +111,8 @@ export class ProcessSupervisor<Config, State> implements AsyncDisposable {
   /** Throws what `away` of its kind makes, or what the process says is wrong. */
   async ask(path: string, body: unknown, timeoutMs: number = ASK_TIMEOUT_MS): Promise<unknown> {
     if (!this.#isUp) throw this.#kind.away('it is being started');
-    return await this.#client.ask(path, body, { timeoutMs });
+    const late = (): MolnError => this.#kind.away(`it said nothing for ${timeoutMs} ms`);
+    return await withDeadline(timeoutMs, late, (signal) => this.#client.ask(path, body, signal));
   }
 
   /** The agent ends; the process serves on and waits for the next one. */
@@ -211,9 +214,16 @@ export class ProcessSupervisor<Config, State> implements AsyncDisposable {
   }
 
   async #hear(question: string, body: unknown, timeoutMs: number): Promise<unknown> {
-    using _silence = this.#options.clock.after(SILENT_MS, () => this.#fell(true));
-    const { signal } = this.#stop;
-    const answer = await this.#client.ask(question, body, { timeoutMs, signal });
+    const { clock } = this.#options;
+    const late = new AbortController();
+    const silence = new Silence(clock.monotonicMs());
+    using _seconds = clock.every(SECOND_MS, () => {
+      const silentMs = silence.second(clock.monotonicMs()) * SECOND_MS;
+      if (silentMs >= SILENT_MS) this.#fell(true);
+      if (silentMs >= timeoutMs) late.abort(new Error(`it said nothing for ${timeoutMs} ms`));
+    });
+    const signal = AbortSignal.any([this.#stop.signal, late.signal]);
+    const answer = await this.#client.ask(question, body, signal);
     this.#fell(false);
     return answer;
   }

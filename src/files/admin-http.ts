@@ -4,7 +4,7 @@ import { checkRented, isRented, parseKeepFree } from '../blobs/blobs.ts';
 import type { AccessKeys } from './access-keys.ts';
 import type { BlockCensus } from './census.ts';
 import type { Checkpoints } from './checkpoint.ts';
-import { pathUnknown, recoveryKeyWrong, requestInvalid } from './errors.ts';
+import { noBucket, pathUnknown, recoveryKeyWrong, requestInvalid } from './errors.ts';
 import type { FaceTable } from './face-table.ts';
 import { type Asked, readJson, sendJson } from './http-words.ts';
 import type { KeyGrant } from './model.ts';
@@ -41,13 +41,15 @@ export class AdminHttp {
   }
 
   async #call(asked: Asked, noun: string, id: string): Promise<unknown> {
-    const { keys, places, upkeep, recovery, checkpoints } = this.#options;
+    const { store, keys, places, upkeep, recovery, checkpoints } = this.#options;
     const { method, request, caller } = asked;
     switch (`${method} ${noun}${id === '' ? '' : '/ID'}`) {
       case 'GET keys':
         return { keys: await keys.list() };
       case 'POST keys': {
         const { owner, may } = readGrant(await readJson(request), caller);
+        for (const { bucket } of may === 'all' ? [] : may)
+          if ((await store.bucket(bucket)) === undefined) throw noBucket(bucket);
         const made = await keys.create(owner, may);
         return { accessKeyId: made.id, secretAccessKey: made.secret, owner, may };
       }

@@ -35,6 +35,7 @@ import { sendError } from './http-words.ts';
 import {
   CATALOGUE,
   FACE_WAIT_MS,
+  HANG_TIMEOUT_MS,
   START_WAIT_MS,
   TROUBLES_WITHIN_MS,
   WATCH_AGAIN_MS,
@@ -102,6 +103,7 @@ export class Files implements AsyncDisposable {
         paths: filesPaths,
         away: filesAway,
       },
+      hangTimeoutMs: HANG_TIMEOUT_MS,
       onSilence,
       clock,
       log,

@@ -68,6 +68,32 @@ test('changes of which the end of a try is unknown', async (t) => {
     mock.restore();
   });
 
+  await t.test('a rename that is asked for again by its mark is the same one', async () => {
+    await store.createBucket('marks', { owner: 'ann' });
+    const none = { ifNoneMatch: '*' } as const;
+    const renamed = async (mark: string): Promise<string> =>
+      (await store.move('marks', 'a', 'b', { mark, conditions: none })).fid;
+    const { fid } = await store.put('marks', 'a', pieces('1'), {});
+    assert.equal(await renamed('m1'), fid);
+    const next = await store.put('marks', 'a', pieces('2'), {});
+    assert.equal(await renamed('m1'), fid);
+    assert.equal((await store.head('marks', 'a'))?.fid, next.fid, 'what came since stays');
+    await assert.rejects(renamed('m2'), code('FILES_CONDITION'));
+    await store.delete('marks', 'b');
+    assert.equal(await renamed('m2'), next.fid);
+    await assert.rejects(renamed('m1'), code('FILES_NO_OBJECT'));
+    const there = await store.head('marks', 'b');
+    assert.ok(there !== undefined);
+    const copy = await store.copy(there, { bucket: 'marks', key: 'c' }, {});
+    assert.equal(copy.movedBy, undefined);
+    assert.equal((await store.bucket('marks'))?.objects, 2);
+    await store.changeBucket('marks', { versioning: 'enabled' });
+    const kept = await store.move('marks', 'b', 'd', { mark: 'm3' });
+    const again = await store.move('marks', 'b', 'd', { mark: 'm3' });
+    assert.equal(again.version, kept.version);
+    await assert.rejects(store.move('marks', 'b', 'd', { mark: 'm4' }), code('FILES_NO_OBJECT'));
+  });
+
   await t.test('what another client did meanwhile is not taken for that', async () => {
     await store.createBucket('two', { owner: 'ann' });
     const kept = await store.put('two', 'k', pieces('1'), {});

@@ -140,13 +140,16 @@ export class Contents {
     this.#reader = new CopyReader(options);
   }
 
-  /** Nothing of it counts before its rows are in the catalogue; what fails on the way is collected as garbage. */
-  async write(body: AsyncIterable<Uint8Array>, wish: WriteWish): Promise<StoredContent> {
-    const { policy, size = 0 } = wish;
+  /** Before a byte of it is asked for. Throws `FILES_FULL`; where no place is here at all, the first block says why. */
+  checkRoom({ policy, size = 0 }: Pick<WriteWish, 'policy' | 'size'>): void {
     const places = this.#options.places.all();
-    // Before a byte is asked for. Where no place is here at all, the first block says why.
     if (size > INLINE_BYTES_MAX && places.some(isHere) && !mayFit(policy, places, size))
       throw storageFull();
+  }
+
+  /** Nothing of it counts before its rows are in the catalogue; what fails on the way is collected as garbage. */
+  async write(body: AsyncIterable<Uint8Array>, wish: WriteWish): Promise<StoredContent> {
+    this.checkRoom(wish);
     const writer = new ContentWriter(this.#options, wish);
     try {
       for await (const piece of body) await writer.push(piece);

@@ -12,7 +12,7 @@ import { etagOf, isKeptSo, usualEncryption } from './encryption.ts';
 import { noObject, notAppendable, offsetWrong } from './errors.ts';
 import { INLINE_BYTES_MAX, TAIL_BYTES } from './limits.ts';
 import type { Buckets } from './buckets.ts';
-import type { CopyOptions, FileStore, ObjectInfo, PutOptions } from './model.ts';
+import type { CopyOptions, MoveOptions, ObjectInfo, PutOptions } from './model.ts';
 import { checkKey } from './object-checks.ts';
 import type { Fresh, Objects } from './objects.ts';
 import { parsePolicy } from './policy.ts';
@@ -43,7 +43,10 @@ export class DerivedObjects {
     const { range, sourceKey, keepsEncryption = false, ...put } = options;
     const state = await this.#options.buckets.need(to.bucket);
     const wish = put.encrypt ?? usualEncryption(state.settings);
-    const fields = { ...fieldsOf({ ...from, lock: undefined }), ...fieldsOf(put) };
+    const fields = {
+      ...fieldsOf({ ...from, lock: undefined, movedBy: undefined }),
+      ...fieldsOf(put),
+    };
     // Headers that are given are all of them.
     if (options.headers !== undefined && put.contentType === undefined)
       delete (fields as { contentType?: string }).contentType;
@@ -139,13 +142,12 @@ export class DerivedObjects {
     bucket: string,
     from: string,
     to: string,
-    options: Parameters<FileStore['move']>[3] = {},
+    options: MoveOptions = {},
   ): Promise<ObjectInfo> {
     const { objects, buckets } = this.#options;
     const state = await buckets.need(bucket);
-    const { conditions } = options;
     if (from !== to && state.versioning === 'off')
-      return await objects.rename(bucket, { from, to }, { state, conditions });
+      return await objects.rename(bucket, { from, to }, { ...options, state });
     return await this.#moveVersioned(bucket, from, to, options);
   }
 
@@ -153,16 +155,20 @@ export class DerivedObjects {
     bucket: string,
     from: string,
     to: string,
-    options: Parameters<FileStore['move']>[3],
+    { conditions, mark }: MoveOptions,
   ): Promise<ObjectInfo> {
     const { objects } = this.#options;
     const source = await objects.head(bucket, from);
-    if (source === undefined || source.isDeleteMarker) throw noObject(bucket, from);
+    if (source === undefined || source.isDeleteMarker) {
+      const moved = mark === undefined ? undefined : await objects.head(bucket, to);
+      if (moved === undefined || moved.movedBy !== mark) throw noObject(bucket, from);
+      return moved;
+    }
     if (from === to) return source;
     const moved = await this.copy(
       source,
       { bucket, key: to },
-      { conditions: options?.conditions, keepsEncryption: true },
+      { conditions, keepsEncryption: true, movedBy: mark },
     );
     await objects.delete(bucket, from, { conditions: { ifMatch: source.etag } });
     return moved;

@@ -19,7 +19,12 @@ import type { Clock } from '../base/time.ts';
 import { sendPieces } from '../http/answer.ts';
 import { filesAway, filesLost } from './errors.ts';
 import { LedUpload } from './led-upload.ts';
-import { API_READ_IDLE_MS, API_READS_MAX, REFUSED_BODY_LINGER_MS } from './limits.ts';
+import {
+  API_READ_IDLE_MS,
+  API_READS_MAX,
+  READER_STALL_MS,
+  REFUSED_BODY_LINGER_MS,
+} from './limits.ts';
 
 const WORDS: DoorWords = {
   away: JSON.stringify({ error: filesAway('it is being started') }),
@@ -44,13 +49,15 @@ export interface Upload {
 export class FilesDoor implements Disposable {
   readonly #socket: string;
   readonly #clock: Clock;
+  readonly #stallMs: number;
   readonly #rest: ApiDoor;
   readonly #reads: BodyDoor;
 
-  /** `socket`: the private one of the process. */
-  constructor(socket: string, clock: Clock) {
+  /** `socket`: the private one of the process. `stallMs`: a client that takes nothing of an answer for so long is cut. */
+  constructor(socket: string, clock: Clock, stallMs: number = READER_STALL_MS) {
     this.#socket = socket;
     this.#clock = clock;
+    this.#stallMs = stallMs;
     this.#rest = new ApiDoor(socket, WORDS);
     this.#reads = new BodyDoor({
       connect: () => connected(socket),
@@ -87,6 +94,14 @@ export class FilesDoor implements Disposable {
     this.#rest[Symbol.dispose]();
   }
 
+  /** One that takes nothing holds a connection to the process, of which there are so many; while that one is not ready, nobody is cut. */
+  #watch(response: ServerResponse): void {
+    response.setTimeout(this.#stallMs, () => {
+      if (response.writableLength > 0) response.destroy();
+      else response.socket?.setTimeout(this.#stallMs);
+    });
+  }
+
   async #read(request: IncomingMessage, response: ServerResponse, origin: Origin): Promise<void> {
     response.on('error', () => undefined);
     try {
@@ -98,6 +113,7 @@ export class FilesDoor implements Disposable {
       const answer = await this.#reads.ask({ method: 'GET', path, headers });
       const { connection: _connection, 'keep-alive': _keepAlive, ...fields } = answer.headers;
       response.writeHead(answer.status, fields);
+      this.#watch(response);
       await sendPieces(response, answer.body);
     } catch (error) {
       // Where the answer had begun, that it breaks off tells the client.

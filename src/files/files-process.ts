@@ -12,7 +12,7 @@ import { CONTROL, type FilesConfig, type FilesState } from './control.ts';
 import type { FaceMaker } from './faces.ts';
 import { FilesHost } from './files-host.ts';
 import { readJson, sendError, sendJson } from './http-words.ts';
-import { START_AGAIN_MS, STOP_TIMEOUT_MS } from './limits.ts';
+import { HEAD_BYTES_MAX, START_AGAIN_MS, STOP_TIMEOUT_MS } from './limits.ts';
 import { type FilesFolders, type FilesPaths, filesPaths } from './paths.ts';
 
 /** Resolves when everything is closed. `exit` ends the process at once. */
@@ -70,7 +70,11 @@ class ProcessDoor implements Disposable {
       request.url?.startsWith('/control/') === true
         ? this.#control(request, response)
         : this.#host.answer(continuedWhenRead(request, response), response);
-    const own = createServer({ requestTimeout: 0, keepAliveTimeout: 60_000 });
+    const own = createServer({
+      requestTimeout: 0,
+      keepAliveTimeout: 60_000,
+      maxHeaderSize: HEAD_BYTES_MAX,
+    });
     await listenUnix(this.#answering(own, answer), socket);
     const peers = new BlobServer({
       put: (asked) => this.#host.putOfPeer(asked),

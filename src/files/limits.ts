@@ -73,8 +73,12 @@ export const PLACE_LOST_MS: number = 30 * 60 * 1000;
 export const API_READS_MAX = 1024;
 /** Such an answer may be silent for so long: finding out why an object is where it is asks other nodes. */
 export const API_READ_IDLE_MS: number = 10 * 60 * 1000;
+/** Who takes nothing of such an answer for so long is cut. */
+export const READER_STALL_MS: number = 120 * 1000;
 /** The rest of an upload that was refused is dropped for so long, so that the client gets to read why. */
 export const REFUSED_BODY_LINGER_MS = 3000;
+/** Of a request that the API or a gateway leads on: what they take themselves (32 KiB), and their own fields. */
+export const HEAD_BYTES_MAX: number = 40 * KIB;
 /** A JSON body. */
 export const JSON_BYTES_MAX: number = 1024 * 1024;
 /** Blocks that repair looks at in one page, copies that it makes at a time and in one step, and that are known to be due at a time. */
@@ -116,6 +120,8 @@ export const COLLECT_EVERY_MS: number = 60 * 1000;
 export const DROP_AGAIN_MS: number = 15 * 1000;
 export const DROP_AGAIN_MOST_MS: number = 24 * 3600 * 1000;
 export const STOP_TIMEOUT_MS: number = 10 * 1000;
+/** A process that says nothing for so long is killed: clients of S3 and WebDAV are connected to it alone, and wait. */
+export const HANG_TIMEOUT_MS: number = 10 * 1000;
 export const START_AGAIN_MS = 500;
 /** A port of a face that another program has is tried again. */
 export const FACE_AGAIN_MS: number = 3 * 1000;

@@ -53,6 +53,8 @@ export interface ObjectInfo {
   readonly partSizes: readonly number[] | undefined;
   readonly lock: ObjectLock | undefined;
   readonly encryption: Encryption | undefined;
+  /** As in `ObjectFields`. */
+  readonly movedBy: string | undefined;
   /** Of the content; equal for copies that share their bytes. For people and for `why`. */
   readonly fid: string;
 }
@@ -117,6 +119,8 @@ export interface ObjectFields {
   readonly encryption?: Encryption | undefined;
   /** Of what came in parts: each part's checksum, of the object's kind. */
   readonly partChecksums?: readonly string[] | undefined;
+  /** The mark of the rename that gave it its name. */
+  readonly movedBy?: string | undefined;
 }
 
 /**
@@ -132,6 +136,13 @@ export interface PutOptions extends ObjectFields {
   readonly accept?: Accept | undefined;
   /** Else as the bucket's setting `encryption` says. */
   readonly encrypt?: EncryptionWish | undefined;
+}
+
+export interface MoveOptions {
+  /** Of what is at the new name. */
+  readonly conditions?: Conditions | undefined;
+  /** By it the same rename is known when it is asked for again. */
+  readonly mark?: string | undefined;
 }
 
 export interface CopyOptions extends PutOptions {
@@ -345,16 +356,15 @@ export interface FileStore {
       readonly bypassGovernance?: boolean | undefined;
     },
   ): Promise<Deleted>;
-  /** Rename within a bucket: one transaction, no bytes move. What is at `to` is replaced. */
-  move(
-    bucket: string,
-    from: string,
-    to: string,
-    options?: { readonly conditions?: Conditions | undefined },
-  ): Promise<ObjectInfo>;
+  /**
+   * Rename within a bucket: one transaction, no bytes move. What is at `to` is replaced. While that is what a rename with the same mark
+   * left there, it is given again and nothing changes. `FILES_NO_OBJECT`.
+   */
+  move(bucket: string, from: string, to: string, options?: MoveOptions): Promise<ObjectInfo>;
   /** Keys in the order of their UTF-8 bytes. */
   list(bucket: string, options: ListOptions): Promise<ListPage>;
 
+  /** `size`: of all parts together, if it is known. `FILES_QUOTA`, `FILES_FULL`. */
   createUpload(
     bucket: string,
     key: string,

@@ -31,6 +31,7 @@ const KEPT_HEADERS = [
   'expires',
 ] as const;
 const LIST_DEFAULT = 1000;
+const MARK_CHARACTERS_MAX = 100;
 
 export class NativeHttp {
   readonly #store: Store;
@@ -211,7 +212,8 @@ export class NativeHttp {
         ...sizeOf(request),
         conditions,
       });
-    } else if (to !== null) info = await this.#store.move(bucket, key, to, { conditions });
+    } else if (to !== null)
+      info = await this.#store.move(bucket, key, to, { conditions, mark: markOf(request) });
     else if (copy !== null) info = await this.#copy(asked, copy);
     else if (query.has('undelete')) info = await this.#store.undelete(bucket, key);
     else throw pathUnknown(method, path);
@@ -298,6 +300,17 @@ function conditionsOf({ headers }: IncomingMessage): Conditions | undefined {
     ifUnmodifiedSince: since === undefined ? undefined : parseHttpDate(since),
   };
   return Object.values(found).some((one) => one !== undefined) ? found : undefined;
+}
+
+/** Idempotency-Key (draft-ietf-httpapi-idempotency-key-header), quoted or not. */
+function markOf({ headers }: IncomingMessage): string | undefined {
+  const mark = headers['idempotency-key']?.toString();
+  if (mark !== undefined && mark.length > MARK_CHARACTERS_MAX)
+    throw requestInvalid(
+      `The Idempotency-Key has ${mark.length} characters, at most ${MARK_CHARACTERS_MAX} are kept`,
+      'Give a UUID',
+    );
+  return mark;
 }
 
 type BucketChange = Omit<Parameters<Store['changeBucket']>[1], 'settings'> & {

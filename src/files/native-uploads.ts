@@ -15,8 +15,10 @@ export async function answerUpload(store: Store, asked: Asked, options: PutOptio
   const id = query.get('upload') ?? '';
   switch (`${method} ${query.has('uploads') ? 'uploads' : 'upload'}`) {
     case 'POST uploads': {
-      const { size: _size, ...fields } = options;
-      return sendJson(response, 201, await store.createUpload(bucket, key, fields));
+      const told = query.get('size');
+      // That of the request is of a body that says nothing.
+      const size = told === null ? undefined : wholeNumber(told, 'size');
+      return sendJson(response, 201, await store.createUpload(bucket, key, { ...options, size }));
     }
     case 'GET uploads': {
       // Others may begin with the same words.

@@ -11,9 +11,9 @@ import { exists, noObject } from './errors.ts';
 import { INLINE_BYTES_MAX } from './limits.ts';
 import type { Lookups } from './lookups.ts';
 import type {
-  Conditions,
   Deleted,
   FileStore,
+  MoveOptions,
   ObjectFields,
   ObjectInfo,
   PutOptions,
@@ -304,10 +304,7 @@ export class Objects {
   async rename(
     bucket: string,
     { from, to }: { readonly from: string; readonly to: string },
-    {
-      state,
-      conditions,
-    }: { readonly state: BucketState; readonly conditions: Conditions | undefined },
+    { state, conditions, mark }: MoveOptions & { readonly state: BucketState },
   ): Promise<ObjectInfo> {
     checkKey(to);
     const now = this.#options.clock.now();
@@ -319,9 +316,12 @@ export class Objects {
         checkState(state, latest, undefined);
         const source = currentOf(from);
         const current = currentOf(to);
+        if (current !== undefined && mark !== undefined && current.info.movedBy === mark)
+          return { result: objectOf(bucket, current, true) };
         if (source === undefined || source.marker) throw noObject(bucket, from);
         checkConditions(conditions, present(current));
-        const moved: VersionRow = { ...source, key: to, ord: latest.ord + 1 };
+        const info = fieldsOf({ ...source.info, movedBy: mark });
+        const moved: VersionRow = { ...source, key: to, ord: latest.ord + 1, info };
         const pieces = supersede(
           { bucket, state: latest, current, olderNull: undefined, now },
           moved,

@@ -77,6 +77,7 @@ export function objectOf(bucket: string, row: VersionRow, isLatest: boolean): Ob
     lock: info.lock,
     encryption: info.encryption,
     partChecksums: info.partChecksums,
+    movedBy: info.movedBy,
     fid: row.fid ?? '',
   };
 }
@@ -84,9 +85,9 @@ export function objectOf(bucket: string, row: VersionRow, isLatest: boolean): Ob
 /** What is kept of the fields; others that the object has, as `conditions`, are left out. */
 export function fieldsOf(one: ObjectFields): ObjectFields {
   const { contentType, headers, meta, tags, checksums, checksumType, partChecksums } = one;
-  const { owner, acl, lock, encryption } = one;
+  const { owner, acl, lock, encryption, movedBy } = one;
   const told = { contentType, headers, meta, tags, checksums, checksumType, partChecksums };
-  const all = { ...told, owner, acl, lock, encryption };
+  const all = { ...told, owner, acl, lock, encryption, movedBy };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 

@@ -284,6 +284,12 @@ test('the file store of one machine', async (t) => {
     assert.deepEqual(head?.partSizes, [five.length, 3]);
     const range = { start: five.length - 2, end: five.length + 3 };
     assert.equal((await bytesOf(store.read(done, range))).toString(), 'ppend');
+    await store.changeBucket('photos', { quotaBytes: before[0] + 10 });
+    const sized = (size: number) => store.createUpload('photos', 'never', { size });
+    await assert.rejects(sized(11), code('FILES_QUOTA'));
+    await store.abortUpload('photos', 'never', (await sized(10)).upload);
+    await store.changeBucket('photos', { quotaBytes: null });
+    await assert.rejects(sized(2 ** 50), code('FILES_FULL'));
     const other = await store.createUpload('photos', 'never', {});
     await store.putPart('photos', 'never', other.upload, 1, pieces('x'), {});
     await store.abortUpload('photos', 'never', other.upload);

@@ -81,7 +81,13 @@ export class Uploads {
     checkKey(key);
     const created = this.#options.clock.now();
     const id = uploadId(created);
-    const { settings } = await this.#options.buckets.need(bucket);
+    const { size } = options;
+    const state = await this.#options.buckets.need(bucket);
+    const { settings } = state;
+    if (size !== undefined) {
+      checkQuota(bucket, state, size);
+      this.#options.contents.checkRoom({ policy: parsePolicy(state.policy), size });
+    }
     const wish = options.encrypt ?? usualEncryption(settings);
     const encryption =
       wish === undefined ? undefined : this.#options.keyring.make(bucket, wish).kept;

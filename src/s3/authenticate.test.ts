@@ -117,6 +117,16 @@ test('what is not is refused, with the reason', async () => {
   await assert.rejects(ask(method, '/other', headers), refused('SignatureDoesNotMatch'));
   await assert.rejects(change({ 'x-amz-acl': 'public-read' }), refused('AccessDenied'));
   await assert.rejects(change({}, NOW + 16 * 60_000), refused('RequestTimeTooSkewed'));
+  // The seventh was a Sunday; who gets that wrong is told of the time.
+  for (const date of ['Tue, 07 Jul 2030 21:53:04 GMT', 'Sun, 7 Jul 2030 21:53:04 +0200'])
+    await assert.rejects(
+      ask(method, url, { date, authorization: 'AWS x:y' }),
+      refused('RequestTimeTooSkewed'),
+    );
+  await assert.rejects(
+    ask(method, url, { date: 'Tue, 45 Jul 2030 21:53:04 GMT', authorization: 'AWS x:y' }),
+    refused('AccessDenied'),
+  );
   await assert.rejects(
     change({ authorization: 'AWS4-HMAC-SHA256 Credential=x' }),
     refused('AuthorizationHeaderMalformed'),

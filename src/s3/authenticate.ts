@@ -295,6 +295,8 @@ function checkSigned(request: SignedRequest, signedHeaders: readonly string[]): 
   );
 }
 
+/** RFC 5322, in any zone. The day of the week is not held against the date: clients that get it wrong are served by S3. */
+const MAIL_TIME = /^[A-Z][a-z]{2}, \d\d? [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d (?:GMT|[+-]\d{4})$/;
 const BASIC_TIME = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/;
 
 function timeOf(
@@ -306,9 +308,8 @@ function timeOf(
     const ms = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
     return Number.isNaN(ms) ? undefined : { ms, text };
   }
-  const ms = parseHttpDate(text);
-  if (ms === undefined) return undefined;
-  return { ms, text: basicTime(ms) };
+  const ms = MAIL_TIME.test(text) ? Date.parse(text) : (parseHttpDate(text) ?? Number.NaN);
+  return Number.isNaN(ms) ? undefined : { ms, text: basicTime(ms) };
 }
 
 const STREAMING = /^STREAMING-(?:(AWS4-HMAC-SHA256)|UNSIGNED)-PAYLOAD(-TRAILER)?$/;

@@ -10,6 +10,7 @@ import {
   isConditionOperator,
 } from './policy-conditions.ts';
 import { S3Error } from './errors.ts';
+import { isAction } from './policy-actions.ts';
 import { isConditionKey } from './policy-keys.ts';
 import { hasVariables, withVariables } from './policy-variables.ts';
 import { matchesWild } from './wildcard.ts';
@@ -176,6 +177,7 @@ export function checkNewPolicy({ statements, unknown }: Policy): void {
   const ids = statements.flatMap(({ id }) => id ?? []);
   if (new Set(ids).size < ids.length) bad('Statement IDs (SID) in a single policy must be unique.');
   for (const statement of statements) {
+    if (!statement.actions.every(isAction)) bad('Policy has invalid action');
     if (!hasResources(statement)) bad('Action does not apply to any resource(s) in statement');
     for (const { operator, key, values } of statement.conditions) {
       if (!isConditionKey(key)) bad('Policy has an invalid condition key');

@@ -172,6 +172,11 @@ test('policies: a deny wins, conditions are weighed', () => {
   const kept = policy({ ...rest, NotPrincipal: { AWS: 'ann' } });
   assert.throws(() => checkNewPolicy(kept), refused('MalformedPolicy'));
   assert.equal(ask(kept, { caller: 'bob' }), 'allow', 'what was put before goes on');
+  const named = (action: string) => () => checkNewPolicy(policy({ ...allow, Action: action }));
+  for (const action of ['s3:*', 's3:getobject', 's3:Get*', 's3:RestoreObject'])
+    assert.doesNotThrow(named(action), action);
+  for (const action of ['s3:GetObjekt', 's3:PutBucketEncryption', 's3:Fetch*'])
+    assert.throws(named(action), refused('MalformedPolicy'), action);
   const others = policy(allow, { ...rest, Effect: 'Deny', NotPrincipal: { AWS: 'ann' } });
   checkNewPolicy(others);
   assert.deepEqual(

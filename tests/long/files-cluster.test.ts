@@ -92,7 +92,12 @@ test('files keep two copies when machines come and go', async (t) => {
     for (const path of ['/silent.html', '/silent.html?again'])
       assert.deepEqual(await shown(path), [200, '<h1>Silent']);
     assert.ok(b.processes().some(({ pid }) => pid === stopped.pid));
-    process.kill(stopped.pid, 'SIGCONT');
+    await until(
+      'it is killed by its agent',
+      () => !b.processes().some(({ pid }) => pid === stopped.pid),
+      { withinMs: WITHIN_MS },
+    );
+    assert.equal(await read(b, 'silent.html'), hashOf(Buffer.from('<h1>Silent')));
     assert.deepEqual(await shown('/silent.html'), [200, '<h1>Silent']);
   });
 

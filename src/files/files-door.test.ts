@@ -1,0 +1,57 @@
+/** Readers that come by the API, over real sockets. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { systemClock } from '../base/time.ts';
+import { until } from '../../testing/until.ts';
+import { FilesDoor } from './files-door.ts';
+
+const STALL_MS = 100;
+const LARGE: Buffer = Buffer.alloc(32 * 1024 * 1024, 'x');
+
+test('a reader that takes nothing is cut, one that waits for the process is not', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'moln-door-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const path = join(folder, 'inside.sock');
+  let asked = 0;
+  let closed = 0;
+  let finish = (): void => undefined;
+  const inside = createServer((request, response) => {
+    asked++;
+    response.once('close', () => closed++);
+    if (request.url === '/files/b/large') response.end(LARGE);
+    else {
+      response.writeHead(200, { 'content-length': 2 }).write('o');
+      finish = () => response.end('k');
+    }
+  });
+  using door = new FilesDoor(path, systemClock, STALL_MS);
+  const outside = createServer((request, response) => {
+    void door.serve(request, response, { isLocal: true });
+  });
+  t.after(() => {
+    for (const server of [inside, outside]) {
+      server.close();
+      server.closeAllConnections();
+    }
+  });
+  await once(inside.listen(path), 'listening');
+  await once(outside.listen(0, '127.0.0.1'), 'listening');
+  const { port } = outside.address() as AddressInfo;
+  const asking = fetch(`http://127.0.0.1:${port}/files/b/slow`);
+  await until('the process was asked', () => asked === 1);
+  const stalled = connect(port, '127.0.0.1')
+    .on('error', () => undefined)
+    .pause();
+  stalled.write('GET /files/b/large HTTP/1.1\r\nHost: a\r\n\r\n');
+  await until('the process answers it', () => asked === 2);
+  await until('it is cut', () => closed === 1);
+  finish();
+  assert.equal(await (await asking).text(), 'ok');
+  stalled.destroy();
+});
