@@ -3,27 +3,30 @@
  * what it appends: that would cost it, and the log, with each group.
  */
 import type { CommitLog, Watched } from './commit-log.ts';
+import type { KnownPrimary } from './known-primary.ts';
 
 export interface HintsOptions {
   readonly name: string;
   readonly log: Pick<CommitLog, 'watch'>;
-  /** Ends all of it. */
-  readonly signal: AbortSignal;
-  readonly onHead: () => void;
-  readonly onPrimary: () => void;
+  readonly leader: Pick<KnownPrimary, 'mayHaveChanged'>;
 }
 
 export class Hints {
   readonly #options: HintsOptions;
+  readonly #ended: AbortSignal;
+  readonly #onHead: () => void;
   readonly #running = new Set<Promise<void>>();
   #following: AbortController | undefined;
 
-  constructor(options: HintsOptions) {
+  /** `ended` ends all of it. */
+  constructor(options: HintsOptions, ended: AbortSignal, onHead: () => void) {
     this.#options = options;
+    this.#ended = ended;
+    this.#onHead = onHead;
   }
 
   begin(): void {
-    this.#watch('primary', this.#options.onPrimary, this.#options.signal);
+    this.#watch('primary', () => this.#options.leader.mayHaveChanged(), this.#ended);
   }
 
   /** Whether this copy wants to know of what others append. */
@@ -32,11 +35,11 @@ export class Hints {
     this.#following?.abort();
     this.#following = isFollower ? new AbortController() : undefined;
     if (this.#following === undefined) return;
-    const signal = AbortSignal.any([this.#options.signal, this.#following.signal]);
-    this.#watch('head', this.#options.onHead, signal);
+    const signal = AbortSignal.any([this.#ended, this.#following.signal]);
+    this.#watch('head', this.#onHead, signal);
   }
 
-  /** Once the signal has aborted. Rejects with what no watch gets over. */
+  /** Resolves once all watches have ended. */
   async ended(): Promise<void> {
     await Promise.all(this.#running);
   }

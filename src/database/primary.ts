@@ -70,6 +70,8 @@ export interface PrimaryFigures {
   readonly logBytes: number;
 }
 
+/** Of a group's name. */
+const GROUP_COUNT_BYTES = 8;
 /** So many are worth a message of their own to the thread. */
 const BEGIN_TRANSACTIONS = 16;
 /** Between two looks at the log while its length holds writers up. */
@@ -89,7 +91,10 @@ export class PrimaryTerm {
   readonly #lender: Lender;
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
-  #committing: Promise<void> = Promise.resolve();
+  #committing: Promise<void> | undefined;
+  /** Names of groups: this, and which of the term it is. */
+  readonly #groupName = randomBytes(GROUP_ID_BYTES - GROUP_COUNT_BYTES);
+  #groups = 0n;
   #lost: Error | undefined;
   #transactions = 0;
   #entries = 0;
@@ -210,11 +215,15 @@ export class PrimaryTerm {
   }
 
   facts(cross: boolean): EntryFacts {
-    return {
-      epoch: this.options.epoch,
-      group: Uint8Array.from(randomBytes(GROUP_ID_BYTES)),
-      cross,
-    };
+    const group = new Uint8Array(GROUP_ID_BYTES);
+    group.set(this.#groupName);
+    new DataView(group.buffer).setBigUint64(this.#groupName.length, this.#groups++);
+    return { epoch: this.options.epoch, group, cross };
+  }
+
+  /** While the log has an entry that the file has not: whoever is answered already may read what he wrote when it resolves. */
+  get committing(): Promise<void> | undefined {
+    return this.#committing;
   }
 
   /** True when the entry is in the log; false when it is ruled out, `failure` says why. Throws when the term is over. */
@@ -381,7 +390,7 @@ export class PrimaryTerm {
     const jobs = [...begun, ...more];
     const settle = new Unsettled(jobs, this.options.stripe);
     try {
-      const answer = await this.inTime(
+      const ran = await this.inTime(
         this.options.thread.call(
           'group',
           packTransactions(more),
@@ -390,9 +399,9 @@ export class PrimaryTerm {
         ),
       );
       crashPoint('commit:group-run');
-      if (answer.kind === 'lost') return await this.#again(jobs, errorOf(answer.failure));
-      const { entry } = answer;
-      const outcomes = unpackOutcomes(answer.outcomes);
+      if (ran.kind === 'lost') return await this.#again(jobs, errorOf(ran.failure));
+      const { entry } = ran;
+      const outcomes = unpackOutcomes(ran.outcomes);
       // What was refused, or changed nothing, was decided from what is here: only a primary may say that.
       if (entry === undefined) {
         const failure = await this.#unconfirmed();
@@ -408,31 +417,23 @@ export class PrimaryTerm {
           waiting: this.#queue.length,
           tookMs: this.#appendMs - beforeMs,
         });
-        // The thread takes this and the next group one after the other, so the next need not wait here.
-        this.#committing = this.commit();
+        this.#commitGroup();
       }
       this.happened(outcomes.filter(({ kind }) => kind === 'done').length);
       this.#runAlone(jobs, outcomes);
-      void this.#answer(jobs, outcomes, this.#committing);
+      answer(jobs, outcomes);
     } catch (error) {
       settle.rejectAll(error);
       throw error;
     }
   }
 
-  /** When the file has it, so that whoever was answered reads it. */
-  async #answer(
-    jobs: readonly Job[],
-    outcomes: readonly TransactionOutcome[],
-    committed: Promise<void>,
-  ): Promise<void> {
-    await committed;
-    crashPoint('commit:before-answer');
-    for (const [at, job] of jobs.entries()) {
-      const outcome = outcomes[at];
-      if (outcome?.kind === 'done') job.resolve(outcome.results);
-      if (outcome?.kind === 'failed') job.reject(failedAt(errorOf(outcome.failure), outcome.at));
-    }
+  /** Meanwhile those of the group are answered, and the next one begins: the thread takes one after the other, and so do reads. */
+  #commitGroup(): void {
+    const committing = this.commit().finally(() => {
+      if (this.#committing === committing) this.#committing = undefined;
+    });
+    this.#committing = committing;
   }
 
   #runAlone(jobs: readonly Job[], outcomes: readonly TransactionOutcome[]): void {
@@ -465,6 +466,15 @@ export class PrimaryTerm {
     } catch (error) {
       return error;
     }
+  }
+}
+
+function answer(jobs: readonly Job[], outcomes: readonly TransactionOutcome[]): void {
+  crashPoint('commit:before-answer');
+  for (const [at, job] of jobs.entries()) {
+    const outcome = outcomes[at];
+    if (outcome?.kind === 'done') job.resolve(outcome.results);
+    if (outcome?.kind === 'failed') job.reject(failedAt(errorOf(outcome.failure), outcome.at));
   }
 }
 

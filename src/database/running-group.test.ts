@@ -23,10 +23,7 @@ class Groups {
       this.writer[Symbol.dispose]();
       rmSync(folder, { recursive: true });
     });
-    assert.equal(
-      this.run(['CREATE TABLE t (id INTEGER PRIMARY KEY, k UNIQUE)'])[0]?.kind,
-      'done',
-    );
+    assert.equal(this.run(['CREATE TABLE t (id INTEGER PRIMARY KEY, k UNIQUE)'])[0]?.kind, 'done');
   }
 
   /** Each list is one piece of the group. */

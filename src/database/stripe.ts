@@ -60,11 +60,8 @@ export class Stripe implements StripeClient, AsyncDisposable {
     this.leader = new KnownPrimary(options);
     this.logEnd = new LogEnd({ ...options, leader: this.leader }, () => this.#term);
     this.#progress = new Progress(options, this.#stop.signal, () => this.#poke());
-    this.#hints = new Hints({
-      ...options,
-      signal: this.#stop.signal,
-      onHead: () => this.#poke(),
-      onPrimary: () => this.leader.mayHaveChanged(),
+    this.#hints = new Hints({ ...options, leader: this.leader }, this.#stop.signal, () => {
+      this.#poke();
     });
     [this.#thread, this.#reads] = this.#newThread();
   }
@@ -78,10 +75,9 @@ export class Stripe implements StripeClient, AsyncDisposable {
   }
 
   get status(): StripeStatus {
-    const { name } = this.#options;
     const epoch = this.#term?.options.epoch;
     return {
-      name,
+      name: this.name,
       role: epoch === undefined ? 'mirror' : 'primary',
       applied: this.#progress.applied,
       epoch,
@@ -149,8 +145,9 @@ export class Stripe implements StripeClient, AsyncDisposable {
     statements: readonly Statement[],
     expect?: Expectation,
   ): Promise<TransactionResult> {
-    const results = await this.#leading().execute(statements, expect?.schemaVersion);
-    return { results, index: this.#progress.applied.index };
+    const term = this.#leading();
+    const results = await term.execute(statements, expect?.schemaVersion);
+    return { results, index: term.appender.head.index };
   }
 
   /** A transaction whose statements come one by one. */
@@ -166,6 +163,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
     const isLook = level.kind === 'look';
     if (level.kind === 'strong') await this.#becomeCurrent(level.waitMs);
     if (isLook && level.isAgain) await this.#becomeCurrent(LOOK_WAIT_MS);
+    await this.#term?.committing;
     if (level.kind === 'session')
       await this.#progress.reached(level.index, level.waitMs ?? this.#readMs);
     if (level.kind === 'stale') await this.#notOlderThan(level.maxMs ?? Infinity, level.waitMs);
@@ -193,6 +191,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
     const { path, log, snapshots, slowReads, clock, logger } = this.#options;
     const term = this.#leading();
     const { epoch } = term.options;
+    await term.committing;
     return await takeSnapshot({
       stripe: this.name,
       path,
@@ -209,6 +208,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
   }
 
   async digest(): Promise<StripeDigest> {
+    await this.#term?.committing;
     return await this.#options.slowReads.digest(this.#options.path);
   }
 

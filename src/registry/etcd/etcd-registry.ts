@@ -152,8 +152,10 @@ export class EtcdRegistry implements Registry {
     checkPrefix(prefix);
     this.#requireOpen();
     const both = AbortSignal.any([signal, this.#stop.signal]);
-    yield* this.#shared?.watch(prefix, fromRevision, both) ??
-      watchForEver({ ...this.#watches, prefix, from: fromRevision, signal: both });
+    yield* (
+      this.#shared?.watch(prefix, fromRevision, both) ??
+        watchForEver({ ...this.#watches, prefix, from: fromRevision, signal: both })
+    );
   }
 
   /** Answers what was asked, ends the watches and the connections. Leases live on until their time is over. */
