@@ -9,7 +9,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isMolnError } from '../src/base/errors.ts';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
-import { runSnapshots, type Stripe } from '../src/database/database.ts';
+import { type Entry, runSnapshots, type Stripe } from '../src/database/database.ts';
 import { SmallDisk } from '../testing/small-disk.ts';
 import { until } from '../testing/until.ts';
 import {
@@ -39,6 +39,15 @@ async function tamper(on: DatabaseUnderTest, node: string, sql: string): Promise
 }
 
 const FULL_ROUNDS = 5n;
+
+async function wholeLog({ log }: DatabaseUnderTest): Promise<readonly Entry[]> {
+  const all: Entry[] = [];
+  for (;;) {
+    const more = await log.read('s1', all.length + 1);
+    if (more.length === 0) return all;
+    all.push(...more);
+  }
+}
 
 test('a copy that begins removes what an earlier life of it left, and nothing that another one is being filled with', async () => {
   await using on = await startDatabase();
@@ -291,16 +300,17 @@ test('a full disk: what was acknowledged is in the log, and the copy goes on whe
   await run(primary, 'CREATE TABLE t (id INTEGER PRIMARY KEY, v)');
   await run(primary, 'INSERT INTO t VALUES (1, ?)', 'x'.repeat(1000));
   const mirror = await on.copy('n2');
-  const acknowledged: bigint[] = [];
+  const acknowledged: { readonly id: bigint; readonly index: number }[] = [];
   // Several at once: the next group is in the thread already when the file cannot take the one before, which the log has.
   for (let round = 0n; round < FULL_ROUNDS; round++) {
     disk.fill();
     const asked: Promise<void>[] = [];
     let refused = 0;
     for (let id = round * 1000n + 2n; id < round * 1000n + 100n; id++) {
-      const insert = run(primary, 'INSERT INTO t VALUES (?, ?)', id, 'x'.repeat(20_000));
+      const args = [id, 'x'.repeat(20_000)];
+      const insert = primary.execute([{ sql: 'INSERT INTO t VALUES (?, ?)', args }]);
       const noted = insert.then(
-        () => void acknowledged.push(id),
+        ({ index }) => void acknowledged.push({ id, index }),
         () => void refused++,
       );
       asked.push(noted);
@@ -316,8 +326,16 @@ test('a full disk: what was acknowledged is in the log, and the copy goes on whe
   }
   await run(primary, "INSERT INTO t VALUES (100000, 'after')");
   const kept = new Set((await look(primary, 'SELECT id FROM t')).map(([id]) => BigInt(Number(id))));
-  const lost = acknowledged.filter((id) => !kept.has(id));
+  const lost = acknowledged.filter(({ id }) => !kept.has(id));
   assert.deepEqual(lost, []);
+  // Whoever reads another copy as of the entry that he was told finds his own.
+  let rows = 0;
+  for (const { index, changes } of await wholeLog(on)) {
+    rows += changes;
+    // And the first.
+    const told = acknowledged.filter((one) => one.index <= index).length + Math.min(rows, 1);
+    assert.ok(told <= rows, `${told} were told of entry ${index} or before, ${rows} are there`);
+  }
   await mirror.catchUp();
   await sameCopies(primary, mirror);
   for (const copy of [primary, mirror]) assert.equal(copy.status.quarantined, undefined);

@@ -16,8 +16,9 @@ test('a stripe as it was, from log, newest snapshot, and what is kept from befor
   const rowsAt = new Map<number, number>();
   const insert = async (count: number): Promise<void> => {
     for (let n = 0; n < count; n++) {
-      await run(stripe, 'INSERT INTO t (v) VALUES (?)', 'x'.repeat(500));
-      rowsAt.set(stripe.status.applied.index, rowsAt.size + 1);
+      const args = ['x'.repeat(500)];
+      const { index } = await stripe.execute([{ sql: 'INSERT INTO t (v) VALUES (?)', args }]);
+      rowsAt.set(index, rowsAt.size + 1);
     }
   };
   await insert(300);

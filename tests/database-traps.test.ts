@@ -175,7 +175,7 @@ test('rows and schema change in one transaction, or not at all', async () => {
   await withPair(async (pair) => {
     const { primary, mirror } = pair;
     await run(primary, 'CREATE TABLE t (id INTEGER PRIMARY KEY, a)');
-    const before = primary.status.applied.index;
+    const before = (await pair.on.log.head('s1')).index;
     await primary.execute([
       { sql: "INSERT INTO t VALUES (1, 'x')" },
       { sql: 'ALTER TABLE t ADD COLUMN b DEFAULT 7' },

@@ -101,6 +101,9 @@ export interface Term extends AsyncDisposable {
   renew(): Promise<void>;
 }
 
+/** Of a stripe; see `CommitLog.watch`. */
+export type Watched = 'head' | 'primary';
+
 export interface CommitLog {
   /**
    * All entries or none. At most `TRANSACTION_STRIPES_MAX` stripes. Throws `REGISTRY_OUTCOME_UNKNOWN`, or what is no error of
@@ -116,8 +119,8 @@ export interface CommitLog {
    * `to`: the log was there at least, by its head, and no more is wanted.
    */
   read(stripe: string, from: number, to?: number): Promise<readonly Entry[]>;
-  /** Wakes whoever follows a stripe: something may have been appended, or its primary changed. A hint that may come twice, late or not at all. */
-  watch(stripe: string, signal: AbortSignal): AsyncIterable<'head' | 'primary'>;
+  /** Wakes whoever follows a stripe: something may have been appended (`head`), or its primary changed. A hint that may come twice, late or not at all. */
+  watch(stripe: string, what: Watched, signal: AbortSignal): AsyncIterable<void>;
 
   primary(stripe: string): Promise<Primary | undefined>;
   /**

@@ -13,10 +13,9 @@ import { crashPoint } from './crash-points.ts';
 import { type EncodedEntry, GROUP_ID_BYTES } from './entry.ts';
 import { errorOf, limitMet, logFull, notCommitted, notPrimary } from './errors.ts';
 import { GroupWait } from './group-wait.ts';
+import { type Job, JobQueue, type Turn } from './job-queue.ts';
 import { Hold } from './hold.ts';
 import {
-  GROUP_BYTES_MAX,
-  GROUP_TRANSACTIONS_MAX,
   LOG_BYTES_MAX,
   TRANSACTION_IDLE_MS,
   TRANSACTION_STATEMENTS_MAX,
@@ -71,22 +70,10 @@ export interface PrimaryFigures {
   readonly logBytes: number;
 }
 
-interface Job {
-  readonly statements: readonly Statement[];
-  readonly bytes: number;
-  readonly planned: number | undefined;
-  readonly resolve: (results: readonly StatementResult[]) => void;
-  readonly reject: (error: unknown) => void;
-  /** Must be a group of its own. */
-  isAlone: boolean;
-}
-
-/** Somebody who wants the stripe for himself. */
-interface Turn {
-  readonly take: (hold: Hold) => void;
-  readonly reject: (error: unknown) => void;
-}
-
+/** Of a group's name. */
+const GROUP_COUNT_BYTES = 8;
+/** So many are worth a message of their own to the thread. */
+const BEGIN_TRANSACTIONS = 16;
 /** Between two looks at the log while its length holds writers up. */
 const PRESSURE_LOOK_MS = 100;
 /** Who wants the stripe for himself may hold others meanwhile, which end what is idle, and whose writers wait too; and may not wait for a second (`lockWaitMs`). */
@@ -96,13 +83,18 @@ export class PrimaryTerm {
   readonly options: PrimaryOptions;
   readonly appender: Appender;
   readonly statementMs: number;
-  readonly #queue: (Job | Turn)[] = [];
+  readonly #queue = new JobQueue();
+  /** Of the next group, as far as the thread has it already. */
+  #begun: readonly Job[] = [];
   readonly #gauge = new LogGauge();
   readonly #wait: GroupWait;
   readonly #lender: Lender;
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
-  #committing: Promise<void> = Promise.resolve();
+  #committing: Promise<void> | undefined;
+  /** Names of groups: this, and which of the term it is. */
+  readonly #groupName = randomBytes(GROUP_ID_BYTES - GROUP_COUNT_BYTES);
+  #groups = 0n;
   #lost: Error | undefined;
   #transactions = 0;
   #entries = 0;
@@ -156,7 +148,7 @@ export class PrimaryTerm {
     const { promise, resolve, reject } = Promise.withResolvers<readonly StatementResult[]>();
     const bytes = statements.reduce((sum, one) => sum + sizeOf(one), 0);
     this.#queue.push({ statements, bytes, planned, resolve, reject, isAlone: false });
-    this.#wait.came(this.#queue.length);
+    this.#came();
     this.#wake();
     return await promise;
   }
@@ -223,11 +215,15 @@ export class PrimaryTerm {
   }
 
   facts(cross: boolean): EntryFacts {
-    return {
-      epoch: this.options.epoch,
-      group: Uint8Array.from(randomBytes(GROUP_ID_BYTES)),
-      cross,
-    };
+    const group = new Uint8Array(GROUP_ID_BYTES);
+    group.set(this.#groupName);
+    new DataView(group.buffer).setBigUint64(this.#groupName.length, this.#groups++);
+    return { epoch: this.options.epoch, group, cross };
+  }
+
+  /** While the log has an entry that the file has not: whoever is answered already may read what he wrote when it resolves. */
+  get committing(): Promise<void> | undefined {
+    return this.#committing;
   }
 
   /** True when the entry is in the log; false when it is ruled out, `failure` says why. Throws when the term is over. */
@@ -320,7 +316,7 @@ export class PrimaryTerm {
   }
 
   #rejectWaiting(reason: Error): void {
-    for (const job of this.#queue.splice(0)) job.reject(reason);
+    this.#queue.rejectAll(reason);
     this.#wait.hurry();
   }
 
@@ -332,18 +328,22 @@ export class PrimaryTerm {
     // Whatever is asked in the same turn of the event loop gets into the first group.
     await Promise.resolve();
     try {
-      for (let first = this.#queue[0]; first !== undefined; first = this.#queue[0]) {
+      for (let one = this.#queue.first; one !== undefined; one = this.#queue.first) {
         // What had to be run again.
         if (this.#stop.signal.aborted)
           return this.#rejectWaiting(this.#stop.signal.reason as Error);
-        await this.#easeOff('take' in first ? HOLD_PAUSE_MS_MAX : Infinity);
-        if (this.#mayGrow()) await this.#wait.enough(this.#queue.length);
-        // Refused meanwhile, as all that waited.
-        if (this.#queue[0] !== first) continue;
-        if ('take' in first) {
+        await this.#easeOff('take' in one ? HOLD_PAUSE_MS_MAX : Infinity);
+        if (this.#queue.mayGrow) await this.#wait.enough(this.#queue.length);
+        const begun = this.#begun;
+        this.#begun = [];
+        // What waited may be refused meanwhile; what has begun is not.
+        if (begun.length === 0 && this.#queue.first !== one) continue;
+        if (begun.length > 0 || !('take' in one))
+          await this.#group(begun, this.#queue.gather(begun));
+        else {
           this.#queue.shift();
-          await this.#lend(first);
-        } else await this.#group(this.#gather());
+          await this.#lend(one);
+        }
       }
     } catch (error) {
       this.lose(error instanceof Error ? error : new Error(String(error)));
@@ -365,26 +365,15 @@ export class PrimaryTerm {
     }
   }
 
-  /** A group that begins now has room for as much again, and nobody who waits must be alone. */
-  #mayGrow(): boolean {
-    const bytes = (one: Job | Turn): number =>
-      'take' in one || one.isAlone ? Infinity : one.bytes;
-    return this.#queue.reduce((sum, one) => sum + bytes(one), 0) <= GROUP_BYTES_MAX / 2;
-  }
-
-  /** From the front, until somebody must be alone. */
-  #gather(): readonly Job[] {
-    const jobs: Job[] = [];
-    let bytes = 0;
-    for (const job of this.#queue) {
-      if ('take' in job || jobs.length >= GROUP_TRANSACTIONS_MAX) break;
-      bytes += job.bytes;
-      if (jobs.length > 0 && (job.isAlone || bytes > GROUP_BYTES_MAX)) break;
-      jobs.push(job);
-      if (job.isAlone) break;
-    }
-    this.#queue.splice(0, jobs.length);
-    return jobs;
+  /** While a group waits for more, the thread runs what is there. */
+  #came(): void {
+    this.#wait.came(this.#begun.length + this.#queue.length);
+    if (!this.#wait.isWaiting || this.#queue.length < BEGIN_TRANSACTIONS) return;
+    const jobs = this.#queue.gather(this.#begun);
+    this.#begun = [...this.#begun, ...jobs];
+    this.options.thread.tell('groupBegin', packTransactions(jobs), this.statementMs);
+    // It is full, or somebody must be alone.
+    if (this.#queue.length > 0) this.#wait.hurry();
   }
 
   async #lend(turn: Turn): Promise<void> {
@@ -396,21 +385,23 @@ export class PrimaryTerm {
     await hold.over;
   }
 
-  async #group(jobs: readonly Job[]): Promise<void> {
+  /** The thread has those that have begun. */
+  async #group(begun: readonly Job[], more: readonly Job[]): Promise<void> {
+    const jobs = [...begun, ...more];
     const settle = new Unsettled(jobs, this.options.stripe);
     try {
-      const answer = await this.inTime(
+      const ran = await this.inTime(
         this.options.thread.call(
           'group',
-          packTransactions(jobs),
+          packTransactions(more),
           this.facts(false),
           this.statementMs,
         ),
       );
       crashPoint('commit:group-run');
-      if (answer.kind === 'lost') return await this.#again(jobs, errorOf(answer.failure));
-      const { entry } = answer;
-      const outcomes = unpackOutcomes(answer.outcomes);
+      if (ran.kind === 'lost') return await this.#again(jobs, errorOf(ran.failure));
+      const { entry } = ran;
+      const outcomes = unpackOutcomes(ran.outcomes);
       // What was refused, or changed nothing, was decided from what is here: only a primary may say that.
       if (entry === undefined) {
         const failure = await this.#unconfirmed();
@@ -426,37 +417,29 @@ export class PrimaryTerm {
           waiting: this.#queue.length,
           tookMs: this.#appendMs - beforeMs,
         });
-        // The thread takes this and the next group one after the other, so the next need not wait here.
-        this.#committing = this.commit();
+        this.#commitGroup();
       }
       this.happened(outcomes.filter(({ kind }) => kind === 'done').length);
       this.#runAlone(jobs, outcomes);
-      void this.#answer(jobs, outcomes, this.#committing);
+      answer(jobs, outcomes);
     } catch (error) {
       settle.rejectAll(error);
       throw error;
     }
   }
 
-  /** When the file has it, so that whoever was answered reads it. */
-  async #answer(
-    jobs: readonly Job[],
-    outcomes: readonly TransactionOutcome[],
-    committed: Promise<void>,
-  ): Promise<void> {
-    await committed;
-    crashPoint('commit:before-answer');
-    for (const [at, job] of jobs.entries()) {
-      const outcome = outcomes[at];
-      if (outcome?.kind === 'done') job.resolve(outcome.results);
-      if (outcome?.kind === 'failed') job.reject(failedAt(errorOf(outcome.failure), outcome.at));
-    }
+  /** Meanwhile those of the group are answered, and the next one begins: the thread takes one after the other, and so do reads. */
+  #commitGroup(): void {
+    const committing = this.commit().finally(() => {
+      if (this.#committing === committing) this.#committing = undefined;
+    });
+    this.#committing = committing;
   }
 
   #runAlone(jobs: readonly Job[], outcomes: readonly TransactionOutcome[]): void {
     const again = jobs.filter((_, at) => outcomes[at]?.kind === 'alone');
     for (const job of again) job.isAlone = true;
-    this.#queue.unshift(...again);
+    this.#queue.putBack(again);
   }
 
   /** The group was rolled back: one of them is to blame. */
@@ -464,7 +447,7 @@ export class PrimaryTerm {
     const [only] = jobs;
     if (jobs.length === 1) return only?.reject((await this.#unconfirmed()) ?? error);
     for (const job of jobs) job.isAlone = true;
-    this.#queue.unshift(...jobs);
+    this.#queue.putBack(jobs);
   }
 
   async #orLose(work: () => Promise<void>): Promise<void> {
@@ -483,6 +466,15 @@ export class PrimaryTerm {
     } catch (error) {
       return error;
     }
+  }
+}
+
+function answer(jobs: readonly Job[], outcomes: readonly TransactionOutcome[]): void {
+  crashPoint('commit:before-answer');
+  for (const [at, job] of jobs.entries()) {
+    const outcome = outcomes[at];
+    if (outcome?.kind === 'done') job.resolve(outcome.results);
+    if (outcome?.kind === 'failed') job.reject(failedAt(errorOf(outcome.failure), outcome.at));
   }
 }
 

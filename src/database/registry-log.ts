@@ -21,6 +21,7 @@ import type {
   ReadStripe,
   SnapshotRecord,
   Term,
+  Watched,
 } from './commit-log.ts';
 import {
   decodeEntry,
@@ -177,20 +178,16 @@ export class RegistryLog implements CommitLog {
 
   async *watch(
     stripe: string,
+    what: Watched,
     signal: AbortSignal,
-  ): AsyncGenerator<'head' | 'primary', void, undefined> {
-    const { root, head, primary } = this.#keysOf(stripe);
+  ): AsyncGenerator<void, void, undefined> {
+    const key = this.#keysOf(stripe)[what];
     while (!signal.aborted) {
       try {
-        const { revision } = await this.#registry.list(head);
+        const { revision } = await this.#registry.list(key);
         // What happened before the watch began.
-        yield 'head';
-        yield 'primary';
-        for await (const { changes } of this.#registry.watch(root, revision + 1, signal)) {
-          const keys = changes.map((one) => (one.kind === 'put' ? one.entry.key : one.key));
-          if (keys.includes(head)) yield 'head';
-          if (keys.includes(primary)) yield 'primary';
-        }
+        yield;
+        for await (const _ of this.#registry.watch(key, revision + 1, signal)) yield;
       } catch (error) {
         // Compacted, unavailable, moved to another engine: each is mended by beginning anew.
         if (!isMolnError(error)) throw error;

@@ -12,6 +12,7 @@ import type { Head, SnapshotRecord, Term } from './commit-log.ts';
 import { putAside, removeCopy } from './copy-file.ts';
 import { crashPoint } from './crash-points.ts';
 import { closed, notPrimary, trimmed } from './errors.ts';
+import { Hints } from './hints.ts';
 import type { Hold } from './hold.ts';
 import { LOAN_OVER_MS, LOG_ENTRIES_KEPT, LOOK_WAIT_MS, READ_MS_MAX } from './limits.ts';
 import { KnownPrimary } from './known-primary.ts';
@@ -50,6 +51,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
   /** Only one at a time looks at the log or changes the role. */
   #turn: Promise<unknown> = Promise.resolve();
   #following: Promise<void> | undefined;
+  readonly #hints: Hints;
   readonly #wake = new EventTarget();
 
   constructor(options: StripeOptions) {
@@ -58,6 +60,9 @@ export class Stripe implements StripeClient, AsyncDisposable {
     this.leader = new KnownPrimary(options);
     this.logEnd = new LogEnd({ ...options, leader: this.leader }, () => this.#term);
     this.#progress = new Progress(options, this.#stop.signal, () => this.#poke());
+    this.#hints = new Hints({ ...options, leader: this.leader }, this.#stop.signal, () => {
+      this.#poke();
+    });
     [this.#thread, this.#reads] = this.#newThread();
   }
 
@@ -70,10 +75,9 @@ export class Stripe implements StripeClient, AsyncDisposable {
   }
 
   get status(): StripeStatus {
-    const { name } = this.#options;
     const epoch = this.#term?.options.epoch;
     return {
-      name,
+      name: this.name,
       role: epoch === undefined ? 'mirror' : 'primary',
       applied: this.#progress.applied,
       epoch,
@@ -141,8 +145,9 @@ export class Stripe implements StripeClient, AsyncDisposable {
     statements: readonly Statement[],
     expect?: Expectation,
   ): Promise<TransactionResult> {
-    const results = await this.#leading().execute(statements, expect?.schemaVersion);
-    return { results, index: this.#progress.applied.index };
+    const term = this.#leading();
+    const results = await term.execute(statements, expect?.schemaVersion);
+    return { results, index: term.appender.head.index };
   }
 
   /** A transaction whose statements come one by one. */
@@ -158,6 +163,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
     const isLook = level.kind === 'look';
     if (level.kind === 'strong') await this.#becomeCurrent(level.waitMs);
     if (isLook && level.isAgain) await this.#becomeCurrent(LOOK_WAIT_MS);
+    await this.#term?.committing;
     if (level.kind === 'session')
       await this.#progress.reached(level.index, level.waitMs ?? this.#readMs);
     if (level.kind === 'stale') await this.#notOlderThan(level.maxMs ?? Infinity, level.waitMs);
@@ -185,6 +191,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
     const { path, log, snapshots, slowReads, clock, logger } = this.#options;
     const term = this.#leading();
     const { epoch } = term.options;
+    await term.committing;
     return await takeSnapshot({
       stripe: this.name,
       path,
@@ -201,6 +208,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
   }
 
   async digest(): Promise<StripeDigest> {
+    await this.#term?.committing;
     return await this.#options.slowReads.digest(this.#options.path);
   }
 
@@ -254,7 +262,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
 
   async #follow(): Promise<void> {
     const { signal } = this.#stop;
-    const hints = this.#hints();
+    this.#hints.begin();
     while (!signal.aborted) {
       try {
         if (this.#role === 'mirror') await this.#inTurn(async () => this.#catchUp());
@@ -269,15 +277,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
       await this.#pause(untilSecond(this.#options.clock, LOOK_EVERY_MS));
     }
     this.#progress.wake();
-    await hints;
-  }
-
-  async #hints(): Promise<void> {
-    const { signal } = this.#stop;
-    for await (const what of this.#options.log.watch(this.name, signal)) {
-      if (what === 'primary') this.leader.mayHaveChanged();
-      else this.#poke();
-    }
+    await this.#hints.ended();
   }
 
   /** Until somebody pokes, or `ms` have passed. */
@@ -475,6 +475,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
 
   async #open(role: Role): Promise<void> {
     this.#role = role;
+    this.#hints.follow(role === 'mirror');
     this.#progress.moved(await this.#thread.call('open', role));
   }
 

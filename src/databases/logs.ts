@@ -223,6 +223,7 @@ export class Logs implements AsyncDisposable {
       prefix,
       epoch: place.epoch,
       client: place.client,
+      areWatchesApart: true,
       mustAnswer: true,
       ...(this.#opening === undefined ? {} : { signal: this.#opening.stop.signal }),
       clock,

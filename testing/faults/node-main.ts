@@ -42,7 +42,8 @@ const clock: Clock = { ...systemClock, now: () => systemClock.now() + jumpedMs }
 const logger: Logger = silentLogger;
 
 await mkdir(join(folder, node), { recursive: true });
-const registry = await openEtcdRegistry({ endpoints, prefix, client: node, clock, log: logger });
+const common = { client: node, areWatchesApart: true, clock, log: logger };
+const registry = await openEtcdRegistry({ endpoints, prefix, ...common });
 const on = await startDatabase({ registry, folder });
 const record = { node, life: randomId(), address };
 const stripes = new Map<string, Stripe>();

@@ -23,10 +23,10 @@ import { checkCommit, checkKey, checkPrefix } from '../rules.ts';
 import { Commits } from './commits.ts';
 import { type Connection, type EtcdTls, failureOf } from './connection.ts';
 import { Endpoints } from './endpoints.ts';
-import { CutLog } from './etcd-watch.ts';
+import { CutLog, watchForEver } from './etcd-watch.ts';
 import { isCompacted, isLeaseLost, refused } from './failures.ts';
 import { KeepAlives } from './keep-alives.ts';
-import { SharedWatch } from './shared-watch.ts';
+import { SharedWatch, type SharedWatchOptions } from './shared-watch.ts';
 import { Root } from './translate.ts';
 
 export interface EtcdRegistryOptions {
@@ -43,6 +43,8 @@ export interface EtcdRegistryOptions {
   readonly epoch?: number;
   /** Names this client's marks: the node's id. Left out, a random one is used, which leaves a few keys behind. */
   readonly client?: string;
+  /** Each watch asks for its own prefix alone: for whoever is told of much less than there is. By default all share one of everything. */
+  readonly areWatchesApart?: boolean;
   /** How long a call goes on trying when no manager answers; 15 s by default. */
   readonly patienceMs?: number;
   /** By default opening fails when no member answers; false: it opens, and answers later. */
@@ -64,7 +66,9 @@ export class EtcdRegistry implements Registry {
   readonly #root: Root;
   readonly #endpoints: Endpoints;
   readonly #commits: Commits;
-  readonly #watches: SharedWatch;
+  readonly #watches: SharedWatchOptions;
+  /** Undefined: they are apart. */
+  readonly #shared: SharedWatch | undefined;
   readonly #keepAlives: KeepAlives;
   readonly #inFlight = new Set<Promise<unknown>>();
   readonly #stop = new AbortController();
@@ -74,13 +78,14 @@ export class EtcdRegistry implements Registry {
     this.#root = new Root(prefix, options.epoch);
     this.#endpoints = new Endpoints(options);
     this.#keepAlives = new KeepAlives(clock);
-    this.#watches = new SharedWatch({
+    this.#watches = {
       endpoints: this.#endpoints,
       root: this.#root,
       clock,
       log,
       cuts: new CutLog({ clock, log }),
-    });
+    };
+    this.#shared = options.areWatchesApart === true ? undefined : new SharedWatch(this.#watches);
     this.#commits = new Commits({
       endpoints: this.#endpoints,
       root: this.#root,
@@ -147,7 +152,10 @@ export class EtcdRegistry implements Registry {
     checkPrefix(prefix);
     this.#requireOpen();
     const both = AbortSignal.any([signal, this.#stop.signal]);
-    yield* this.#watches.watch(prefix, fromRevision, both);
+    yield* (
+      this.#shared?.watch(prefix, fromRevision, both) ??
+        watchForEver({ ...this.#watches, prefix, from: fromRevision, signal: both })
+    );
   }
 
   /** Answers what was asked, ends the watches and the connections. Leases live on until their time is over. */
