@@ -92,7 +92,7 @@ export interface SnapshotState {
   readonly nodes: readonly string[];
   /** It lies in the file store, too; undefined: that is not known here, or there is none. */
   readonly isStored: boolean | undefined;
-  /** Files of the stripe that are to be in the file store and are not yet, as far as is known here: older snapshots and pieces of the log among them. */
+  /** Files of a stripe that is led here which are to be in the file store and are not yet: older snapshots and pieces of the log among them. */
   readonly lacking: number;
 }
 

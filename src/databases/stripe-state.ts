@@ -41,7 +41,7 @@ export async function stripeState(
       bytes: snapshot.bytes,
       nodes: snapshot.nodes,
       isStored: vault.has(stripe.name, snapshot.id),
-      lacking: vault.lacking(stripe.name),
+      lacking: role === 'primary' ? vault.lacking(stripe.name) : 0,
     },
     transactions: figures?.transactions ?? 0,
     groups: figures?.entries ?? 0,
