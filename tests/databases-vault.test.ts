@@ -139,7 +139,12 @@ test('what is named by no record any more goes, once all that is named is there'
   await kept.insert(3);
   await stripe.snapshot(0);
   const stray = (): Promise<unknown> =>
-    kit.files.store.put(SNAPSHOTS_BUCKET, 'shop/s1/stray', Readable.from([Buffer.from('?')]), OWNER);
+    kit.files.store.put(
+      SNAPSHOTS_BUCKET,
+      'shop/s1/stray',
+      Readable.from([Buffer.from('?')]),
+      OWNER,
+    );
   await kept.duty().tend('s1', SIGNAL);
   await stray();
   await kept.insert(3);
