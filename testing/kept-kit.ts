@@ -1,4 +1,4 @@
-/** The part of the file store that keeps releases, for tests of apps: the real store (`file-kit.ts`) behind the socket that agents ask. */
+/** What the file store keeps for Moln itself: the real store (`file-kit.ts`) behind the socket that agents and database processes ask. */
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -10,17 +10,19 @@ import { FileKit } from './file-kit.ts';
 
 export class KeptKit {
   readonly files: FileKit;
+  /** Releases. */
   readonly kept: KeptObjects;
-  readonly #socket: string;
+  readonly socket: string;
   #isMade: boolean;
   #server: Server | undefined;
 
   private constructor(files: FileKit, isMade: boolean) {
     this.files = files;
     this.#isMade = isMade;
-    this.#socket = join(files.folder, 'kept.sock');
+    this.socket = join(files.folder, 'kept.sock');
     this.kept = new KeptObjects({
-      socket: this.#socket,
+      socket: this.socket,
+      bucket: 'releases',
       isThere: () => this.#isMade,
     });
   }
@@ -58,7 +60,7 @@ export class KeptKit {
         sendError(request, response, error);
       });
     });
-    await listenUnix(server, this.#socket);
+    await listenUnix(server, this.socket);
     this.#server = server;
   }
 }
@@ -66,5 +68,6 @@ export class KeptKit {
 /** As of a node on which nobody has stored anything. */
 export const nothingKept: KeptObjects = new KeptObjects({
   socket: '/nonexistent',
+  bucket: 'releases',
   isThere: () => false,
 });

@@ -16,6 +16,7 @@ const DATABASE: DatabaseDetail = {
   connections: 0,
   createdAt: 1_800_000_000_000,
   by: 'local',
+  snapshotsWait: undefined,
   restorable: undefined,
   stripeDetails: [],
   queries: [],

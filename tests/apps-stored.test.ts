@@ -8,7 +8,7 @@ import { ReleaseStore } from '../src/apps/release-store.ts';
 import { ReleaseVault } from '../src/apps/release-vault.ts';
 import { packFolder } from '../src/apps/apps.ts';
 import type { Registry } from '../src/registry/registry.ts';
-import { SYSTEM_BUCKET } from '../src/files/system-bucket.ts';
+import { RELEASES_BUCKET } from '../src/files/system-bucket.ts';
 import { appFolder, nodeApp } from '../testing/app-folder.ts';
 import {
   collect,
@@ -64,7 +64,7 @@ test('what is not what was sealed is refused, and the file store is named', asyn
   const two = nodes.node('two');
   await dropCopies(two);
   const other = packFolder(appFolder(t, nodeApp('"other"')), { isWhole: true });
-  await files.store.put(SYSTEM_BUCKET, `shop/${release}`, other, { owner: 'test' });
+  await files.store.put(RELEASES_BUCKET, `shop/${release}`, other, { owner: 'test' });
   const { error } = failure(await collect(two.apps.restart('shop')));
   assert.equal(error.code, 'APPS_RELEASE_MISSING');
   assert.match(error.message, /the file store: .* is not what was sealed/);

@@ -12,6 +12,17 @@ export interface StripeCopy {
   readonly rebuilt: string | undefined;
 }
 
+/** Where the newest snapshot of a stripe lies. */
+export interface StripeSnapshot {
+  /** The last entry that it contains. */
+  readonly index: number;
+  readonly bytes: number;
+  /** Names of the nodes that keep it. */
+  readonly nodes: readonly string[];
+  /** It lies in the file store, too; undefined: that is not known, or there is none. */
+  readonly isStored: boolean | undefined;
+}
+
 export interface StripeDetail {
   readonly number: number;
   /** The node that leads it; undefined while none does. */
@@ -29,6 +40,8 @@ export interface StripeDetail {
   readonly head: number;
   /** Entries since the newest snapshot. */
   readonly logEntries: number;
+  /** Undefined: there is none yet, the log has everything. */
+  readonly snapshot: StripeSnapshot | undefined;
   /** Since its primary leads: transactions, the entries that they share, time and bytes in which the log took those. */
   readonly transactions: number;
   readonly groups: number;
@@ -69,6 +82,8 @@ export interface DatabaseSummary {
 }
 
 export interface DatabaseDetail extends DatabaseSummary {
+  /** What keeps snapshots from the file store; undefined: nothing, or there is none. */
+  readonly snapshotsWait: string | undefined;
   /** The oldest and the newest noted moment that it can be had as of; undefined while that is not known. */
   readonly restorable: { readonly from: number; readonly to: number } | undefined;
   readonly stripeDetails: readonly StripeDetail[];

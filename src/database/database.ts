@@ -1,7 +1,7 @@
 /** The door of the database: stripes, each one SQLite file with a commit log that all its copies follow. */
 export type { Applied } from './applied.ts';
 export { type CandidateOptions, runCandidate } from './candidate.ts';
-export type { CommitLog, Head, PrimaryRecord, SnapshotRecord } from './commit-log.ts';
+export type { CommitLog, Head, KeptFile, PrimaryRecord, SnapshotRecord } from './commit-log.ts';
 export { touchedRows, type TouchedRow } from './changeset.ts';
 export { type EncodedEntry, encodeEntry, type Entry, type Part } from './entry.ts';
 export { CRASH_POINTS, type CrashPoint, setCrashHook } from './crash-points.ts';
@@ -9,6 +9,7 @@ export {
   errorOf,
   type FailureBody,
   failureBody,
+  noSnapshot,
   notCommitted,
   outcomeUnknown,
   viewEnded,
@@ -30,6 +31,8 @@ export type {
 export { RegistryLog } from './registry-log.ts';
 export { buildCopyAt } from './restore.ts';
 export { isInReach, markAt, surplus, type TimeMark, TimeMarks } from './time-marks.ts';
+export { filesOf } from './past.ts';
+export { restoreSnapshot } from './snapshot.ts';
 export { runSnapshots, type SnapshotDutyOptions } from './snapshot-duty.ts';
 export { FolderSnapshots, hashFile, type SnapshotStore } from './snapshot-store.ts';
 export { SharedQuestion } from './shared-question.ts';

@@ -211,6 +211,15 @@ export function trimmed(stripe: string, from: number): MolnError {
   );
 }
 
+/** `place`: a node, or another place that snapshots lie in. */
+export function noSnapshot(place: string, stripe: string, id: string): MolnError {
+  return new MolnError(
+    'DATABASE_NO_SNAPSHOT',
+    `"${place}" does not have snapshot "${id}" of stripe "${stripe}"`,
+    { retryable: true },
+  );
+}
+
 export function closed(stripe: string): MolnError {
   return new MolnError('DATABASE_CLOSED', `Stripe "${stripe}" is being closed`, {
     hint: 'Ask again; nothing was changed',

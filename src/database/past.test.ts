@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PastPiece } from './commit-log.ts';
 import { PAST_BYTES_MAX, PAST_MS, PAST_PIECES_MAX } from './limits.ts';
-import { idsOf, keptPieces } from './past.ts';
+import { filesOf, keptPieces } from './past.ts';
 
 function piece(at: number, bytes = 10): PastPiece {
   const file = (id: string): PastPiece['entries'] => ({ id, sha256: '', bytes, nodes: [] });
@@ -23,8 +23,12 @@ test('the past is kept for its time, bytes and number, and never with a gap', ()
   assert.equal(kept(many, 100).at(-1), PAST_PIECES_MAX + 4);
 });
 
-test('a record names all its files', () => {
+test('a record names all its files, the newest first', () => {
   const first = { ...piece(1), base: undefined };
   const record = { id: 'x', index: 9, hash: '', schemaVersion: 1, sha256: '', bytes: 1, nodes: [] };
-  assert.deepEqual(idsOf({ ...record, past: [first, piece(2)] }), ['x', 'e1', 's2', 'e2']);
+  const files = filesOf({ ...record, past: [first, piece(2)] });
+  assert.deepEqual(
+    files.map(({ id }) => id),
+    ['x', 'e2', 's2', 'e1'],
+  );
 });

@@ -61,12 +61,12 @@ export function keptPieces(pieces: readonly PastPiece[], now: number): readonly 
   return pieces.slice(first + 1);
 }
 
-/** Ids of all files that a snapshot's record names. */
-export function idsOf({ id, past = [] }: SnapshotRecord): readonly string[] {
-  const files = past.flatMap(({ base, entries }) =>
-    base === undefined ? [entries] : [base, entries],
-  );
-  return [id, ...files.map((file) => file.id)];
+/** All files that a snapshot's record names: its own first, then from the newest to the oldest. */
+export function filesOf({ past = [], ...newest }: SnapshotRecord): readonly KeptFile[] {
+  const before = past
+    .toReversed()
+    .flatMap(({ base, entries }) => (base ? [entries, base] : [entries]));
+  return [fileOf(newest), ...before];
 }
 
 /** Lists of entries in order. Throws `DATABASE_CORRUPT`. */
@@ -124,6 +124,6 @@ async function writeEntries(
   }
 }
 
-function fileOf({ id, sha256, bytes, nodes }: SnapshotRecord): KeptFile {
+function fileOf({ id, sha256, bytes, nodes }: KeptFile): KeptFile {
   return { id, sha256, bytes, nodes };
 }

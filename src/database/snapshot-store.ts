@@ -1,15 +1,17 @@
-/** Where snapshots of stripes are kept: on the disks of at least two nodes. The local store is one node's folder. */
+/** Where snapshots of stripes are kept: on the disks of at least two nodes, and further. The local store is one node's folder. */
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { diskError, syncFolder, temporaryName } from '../base/disk.ts';
-import { MolnError } from '../base/errors.ts';
+import { noSnapshot } from './errors.ts';
 
 export interface SnapshotStore {
   /** Keeps the file under that id, durably, on as many nodes as it should be; resolves to their names. */
   put(stripe: string, id: string, path: string): Promise<readonly string[]>;
+  /** Places that no record names and that may have everything: asked last, as if they were nodes. */
+  readonly further: readonly string[];
   /** Writes what that node keeps to a new file. Throws `DATABASE_NO_SNAPSHOT` when it has none or is away. */
   get(stripe: string, id: string, node: string, to: string): Promise<void>;
   /** Removes all snapshots of a stripe but these. */
@@ -18,6 +20,7 @@ export interface SnapshotStore {
 
 /** Folders of several nodes on one disk: what a node that is alone has, and what tests use for more. */
 export class FolderSnapshots implements SnapshotStore {
+  readonly further: readonly string[] = [];
   /** By node. */
   readonly #folders: ReadonlyMap<string, string>;
 
@@ -36,11 +39,7 @@ export class FolderSnapshots implements SnapshotStore {
     const folder = this.#folders.get(node);
     const path = folder === undefined ? undefined : join(folder, stripe, `${id}.sqlite`);
     if (path !== undefined && (await isThere(path))) return await copyDurably(path, to);
-    throw new MolnError(
-      'DATABASE_NO_SNAPSHOT',
-      `Node "${node}" does not have snapshot "${id}" of stripe "${stripe}"`,
-      { retryable: true },
-    );
+    throw noSnapshot(node, stripe, id);
   }
 
   async keepOnly(stripe: string, ids: readonly string[]): Promise<void> {

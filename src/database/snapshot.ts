@@ -4,13 +4,14 @@
  */
 import { stat } from 'node:fs/promises';
 import { removeTree, temporaryName } from '../base/disk.ts';
+import { isMolnError } from '../base/errors.ts';
 import { randomId } from '../base/ids.ts';
 import type { Applied } from './applied.ts';
 import type { CommitLog, PastPiece, SnapshotRecord } from './commit-log.ts';
 import { crashPoint } from './crash-points.ts';
 import { hex } from './entry.ts';
 import { corrupt } from './errors.ts';
-import { idsOf, keepPiece, keptPieces } from './past.ts';
+import { filesOf, keepPiece, keptPieces } from './past.ts';
 import { hashFile, type SnapshotStore } from './snapshot-store.ts';
 
 export interface SnapshotOptions {
@@ -53,7 +54,10 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<SnapshotRe
     const whole: SnapshotRecord = { ...record, nodes, past };
     if (!(await log.recordSnapshot(stripe, whole, before, epoch))) return undefined;
     crashPoint('snapshot:recorded');
-    await store.keepOnly(stripe, idsOf(whole));
+    await store.keepOnly(
+      stripe,
+      filesOf(whole).map((file) => file.id),
+    );
     crashPoint('trim:before');
     options.onTrimmed(await log.trim(stripe, applied.index - options.keepEntries, epoch));
     crashPoint('trim:after');
@@ -79,25 +83,27 @@ async function pastOf(
   }
 }
 
-/** Puts a snapshot where a copy's file belongs. Throws `DATABASE_CORRUPT` when every node has something else than was recorded. */
+/** Puts a snapshot where a copy's file belongs. When nobody has what was recorded, throws a reason that may pass, else `DATABASE_CORRUPT`. */
 export async function restoreSnapshot(
-  store: SnapshotStore,
+  store: Pick<SnapshotStore, 'get' | 'further'>,
   stripe: string,
   record: Pick<SnapshotRecord, 'id' | 'nodes' | 'sha256'>,
   path: string,
 ): Promise<void> {
-  let problem: unknown;
-  for (const node of record.nodes) {
+  const problems: unknown[] = [];
+  for (const place of [...record.nodes, ...store.further]) {
     try {
-      await store.get(stripe, record.id, node, path);
+      await store.get(stripe, record.id, place, path);
       if ((await hashFile(path)) === record.sha256) return;
       await removeTree(path);
-      problem = corrupt(
-        `Snapshot "${record.id}" of stripe "${stripe}" on node "${node}" does not match its checksum`,
+      problems.push(
+        corrupt(
+          `Snapshot "${record.id}" of stripe "${stripe}" on "${place}" does not match its checksum`,
+        ),
       );
     } catch (error) {
-      problem ??= error;
+      problems.push(error);
     }
   }
-  throw problem;
+  throw problems.find((one) => isMolnError(one) && one.retryable) ?? problems[0];
 }

@@ -8,6 +8,7 @@ import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { Peers } from '../cluster/cluster.ts';
+import type { ObjectPlace } from '../net/net.ts';
 import type { Collection, Registry, Revision, Stored } from '../registry/registry.ts';
 import {
   CONTROL,
@@ -29,7 +30,7 @@ import {
   RESTORE_TIMEOUT_MS,
   STRIPES_AUTO_MAX,
 } from './limits.ts';
-import { decidePlaces } from './places.ts';
+import { firstPlaces } from './places.ts';
 import { type DatabaseView, viewOf } from './database-view.ts';
 import { type Company, processConfig } from './process-config.ts';
 import { type DatabaseFolders, processPaths } from './process-record.ts';
@@ -65,6 +66,7 @@ export interface DatabasesOptions {
   readonly peers: Pick<Peers, 'self' | 'all' | 'ready' | 'onChange'>;
   /** Where the logs belong now, and what it takes to call other nodes; undefined while alone. Asked at each config. */
   readonly cluster: () => Company | undefined;
+  readonly onDropped: () => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -95,6 +97,7 @@ export class Databases implements AsyncDisposable {
   #where: ReadonlyMap<string, PlacesRecord> | undefined;
   #peersChange: Disposable | undefined;
   #tokens: readonly KnownToken[] | undefined;
+  #vault: ObjectPlace | undefined;
   #told = '';
   #following: readonly Promise<void>[] = [];
 
@@ -156,7 +159,9 @@ export class Databases implements AsyncDisposable {
     };
     if (!isDatabaseName(name)) throw nameInvalid(name);
     if ((await this.#records.list()).length >= DATABASES_MAX) throw tooMany();
-    await this.#enter(name, record, this.#firstPlaces(record));
+    // By the nodes of now; later the leader's placer looks after it.
+    const places = firstPlaces(record, this.#where?.values() ?? [], this.#options.peers.all());
+    await this.#enter(name, record, places);
     return await this.show(name);
   }
 
@@ -215,6 +220,7 @@ export class Databases implements AsyncDisposable {
     );
     if (result.kind === 'conflict') throw notReady(name, 'it was changed just now');
     log.info('Database dropped', { audit: true, name, id: value.id, by });
+    this.#options.onDropped();
   }
 
   /** A token for this database alone; it is kept nowhere. */
@@ -418,6 +424,12 @@ export class Databases implements AsyncDisposable {
     return followAgain(work, { clock, signal, pauseMs: RETRY_MS, onError });
   }
 
+  /** There is a file store: snapshots belong there, too. */
+  keepSnapshotsIn(place: ObjectPlace): void {
+    this.#vault = place;
+    this.#tell();
+  }
+
   /** To be called when what `cluster` says has changed. */
   changed(): void {
     this.#tell();
@@ -437,6 +449,7 @@ export class Databases implements AsyncDisposable {
       company: cluster(),
       databases: known,
       places: where,
+      vault: this.#vault,
       dropped: this.#gone,
       tokens: this.#tokens,
       keyOf: (record) => this.#key(record),
@@ -447,26 +460,6 @@ export class Databases implements AsyncDisposable {
     this.#told = text;
     log.debug('The database process gets a config', { databases: known.size });
     this.supervisor.configure(config);
-  }
-
-  /** By the nodes of now; later the leader's placer looks after it. */
-  #firstPlaces(record: DatabaseRecord): PlacesRecord {
-    const none = Array.from({ length: record.stripes }, () => []);
-    const totals = new Map<string, number>();
-    for (const { stripes } of this.#where?.values() ?? [])
-      for (const id of stripes.flat()) totals.set(id, (totals.get(id) ?? 0) + 1);
-    return {
-      stripes: decidePlaces({
-        record,
-        places: none,
-        asked: [],
-        primaries: [],
-        totals,
-        nodes: this.#options.peers.all(),
-        isCurrent: () => true,
-        mayExchange: true,
-      }),
-    };
   }
 
   async #untilReady(name: string, record: DatabaseRecord): Promise<void> {

@@ -3,6 +3,7 @@
  * release: a process that runs other code is replaced.
  */
 import type { KnownToken } from '../accounts/accounts.ts';
+import type { ObjectPlace } from '../net/net.ts';
 import type { EtcdTls } from '../registry/registry.ts';
 import type { SqlFigures } from '../sql/sql.ts';
 import type { SplitRecord } from './records.ts';
@@ -69,6 +70,8 @@ export interface DatabasesConfig {
   /** Undefined while the node is alone. */
   readonly peers: PeerAccess | undefined;
   readonly databases: readonly DatabaseConfig[];
+  /** Where the file store keeps snapshots; undefined while there is none. */
+  readonly vault?: ObjectPlace | undefined;
   /** Ids: what is here of them is removed. */
   readonly dropped: readonly string[];
   readonly tokens: readonly KnownToken[];
@@ -78,6 +81,19 @@ export interface DatabasesConfig {
 export interface Restorable {
   readonly from: number;
   readonly to: number;
+}
+
+/** Where the newest snapshot of a stripe lies. */
+export interface SnapshotState {
+  /** The last entry that it contains. */
+  readonly index: number;
+  readonly bytes: number;
+  /** Ids of the nodes that keep it. */
+  readonly nodes: readonly string[];
+  /** It lies in the file store, too; undefined: that is not known here, or there is none. */
+  readonly isStored: boolean | undefined;
+  /** Files of a stripe that is led here which are to be in the file store and are not yet: older snapshots and pieces of the log among them. */
+  readonly lacking: number;
 }
 
 /** One stripe as this node's process sees it. */
@@ -94,6 +110,8 @@ export interface StripeState {
   /** Entries that the log still has. */
   readonly logEntries: number;
   readonly fileBytes: number;
+  /** The newest one; undefined: there is none yet. */
+  readonly snapshot: SnapshotState | undefined;
   /** Of this process, as primary, since it began to lead. */
   readonly transactions: number;
   readonly groups: number;
@@ -132,6 +150,8 @@ export interface DatabaseState {
   /** Ids of the nodes that lead, by stripe; null while none does, or while the log cannot be reached. */
   readonly primaries: readonly (string | null)[];
   readonly stripes: readonly StripeState[];
+  /** What keeps snapshots of the stripes that are led here from the file store. */
+  readonly vaultWhy: string | undefined;
   /** Told by the node that leads stripe 0. */
   readonly restorable: Restorable | undefined;
   /** Told by the same node. */

@@ -21,6 +21,7 @@ test('a copy that could not be filled yet is not read', async () => {
   let isCut = true;
   const { snapshots } = on;
   const store: SnapshotStore = {
+    further: [],
     put: (...args) => snapshots.put(...args),
     keepOnly: (...args) => snapshots.keepOnly(...args),
     get: async (...args) => {

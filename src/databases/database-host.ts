@@ -6,6 +6,7 @@ import { ensureFolder, removeTree } from '../base/disk.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
+import { WorkerRunner } from '../base/worker.ts';
 import {
   type Applied,
   type LeadOptions,
@@ -31,6 +32,7 @@ import { OpenDatabase, type WireWanted } from './open-database.ts';
 import { PeerLinks } from './peer-link.ts';
 import { Pulses } from './pulse.ts';
 import type { Snapshots } from './snapshots.ts';
+import { VaultWorker } from './vault-worker.ts';
 
 export interface DatabaseHostOptions {
   readonly folder: string;
@@ -57,6 +59,7 @@ export class DatabaseHost implements AsyncDisposable {
   readonly #restoring = new Set<string>();
   readonly #pulses: Pulses;
   readonly #stop = new AbortController();
+  readonly #workers: WorkerRunner;
   /** Until then it leads nothing new: it is about to go. */
   #leadsAgainMs = -Infinity;
   #config: DatabasesConfig | undefined;
@@ -70,7 +73,10 @@ export class DatabaseHost implements AsyncDisposable {
   constructor(options: DatabaseHostOptions) {
     this.#options = options;
     this.#pool = new ReaderPool({ clock: options.clock });
-    this.#pulses = new Pulses({ links: options.links, clock: options.clock });
+    const { links, clock, logger: log } = options;
+    this.#pulses = new Pulses({ links, clock });
+    this.#workers = new WorkerRunner({ clock, log });
+    this.#workers.add(new VaultWorker(() => [...this.#open.values()], log));
   }
 
   /**
@@ -137,6 +143,7 @@ export class DatabaseHost implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error('The process ends'));
+    await this.#workers[Symbol.asyncDispose]();
     await this.#turn;
     await Promise.all([...this.#open.values()].map((one) => one[Symbol.asyncDispose]()));
     await this.#pulses[Symbol.asyncDispose]();
@@ -260,6 +267,7 @@ export class DatabaseHost implements AsyncDisposable {
       pool: this.#pool,
       confirm: (revision) => logs.confirm(revision),
       links,
+      vault: () => this.#config?.vault,
       tokens: () => this.#config?.tokens ?? [],
       mayLead: () => this.#mayLead(),
       isGone: (peer) => this.#pulses.isGone(peer),

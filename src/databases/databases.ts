@@ -29,3 +29,4 @@ export { checkForPeople, databaseOfApp, isSystemDatabase } from './records.ts';
 export { type DatabaseFolders, processPaths } from './process-record.ts';
 export { ProcessSupervisor } from './process-supervisor.ts';
 export { newestSlots } from './splits.ts';
+export { VaultSweeper } from './vault-sweeper.ts';

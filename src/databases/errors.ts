@@ -105,6 +105,14 @@ export function startFailed(name: string, output: string, why: string): MolnErro
   });
 }
 
+/** Nothing waits for it. */
+export function vaultAway(why: string): MolnError {
+  return new MolnError('DATABASES_VAULT_AWAY', `The file store does not answer: ${why}`, {
+    hint: 'It is tried again; "moln status" tells what is wrong with files',
+    retryable: true,
+  });
+}
+
 /** In SQLite's words. */
 export function sqlWrong(message: string): MolnError {
   return new MolnError('DATABASES_SQL_INVALID', message);

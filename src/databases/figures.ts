@@ -31,6 +31,12 @@ const STRIPES: readonly Row[] = [
     of: ({ logEntries }) => logEntries,
   },
   {
+    name: 'moln_database_snapshot_files_lacking',
+    help: 'Snapshots and kept pieces of the log that are not in the file store yet; told where the stripe is led',
+    type: 'gauge',
+    of: ({ snapshot }) => snapshot?.lacking ?? 0,
+  },
+  {
     name: 'moln_database_file_bytes',
     help: 'Size of the copy',
     type: 'gauge',

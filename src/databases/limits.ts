@@ -111,6 +111,15 @@ export const MARKS_COARSE_MS: number = 60 * 1000;
 /** How far back one can go at most; the log of a database with many writes reaches less far. */
 export const RESTORE_WINDOW_MS: number = 24 * 3600 * 1000;
 export const RESTORE_TIMEOUT_MS: number = 10 * 60 * 1000;
+/** The file store is given up after so long without a byte either way, while a snapshot is put or had back. */
+export const VAULT_SILENT_MS = 30_000;
+/** Between two looks whether there are new snapshots to put there, at one that does not take them, and at whether there is one. */
+export const VAULT_LOOK_MS = 10_000;
+export const VAULT_AGAIN_MS = 10_000;
+export const VAULT_THERE_MS = 5000;
+/** How often it is looked what is there: of each stripe, and of dropped databases. */
+export const VAULT_LIST_MS: number = 3600 * 1000;
+export const VAULT_SWEEP_MS: number = 600 * 1000;
 /** Read levels that clients of one database name in their address, with and without tokens. */
 export const WIRES_MAX = 40;
 /** How often it is looked whether a stripe is to be split. */

@@ -45,6 +45,7 @@ test('a copy that is still being filled holds up no change, and may go again', a
     record: { node: 'n1', life: 'l1' },
     pool: on.pool,
     links,
+    vault: () => undefined,
     tokens: () => [],
     mayLead: () => true,
     isGone: () => false,

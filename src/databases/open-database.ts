@@ -14,6 +14,7 @@ import {
 } from '../database/database.ts';
 import type { KnownToken } from '../accounts/accounts.ts';
 import { type Caller, type Database, HranaServer } from '../hrana/hrana.ts';
+import type { ObjectPlace } from '../net/net.ts';
 import type { Registry, Revision } from '../registry/registry.ts';
 import { SqlEngine, TableIds } from '../sql/sql.ts';
 import { callerOf, LOCAL_CALLER } from './callers.ts';
@@ -26,13 +27,15 @@ import { History } from './history.ts';
 import { LedStripe } from './led-stripe.ts';
 import { WIRES_MAX } from './limits.ts';
 import type { PeerLinks } from './peer-link.ts';
-import { stripeName } from './records.ts';
+import { isSystemDatabase, stripeName } from './records.ts';
 import { queryState, slowState } from './query-state.ts';
+import { SnapshotVault } from './snapshot-vault.ts';
 import { Snapshots } from './snapshots.ts';
 import { SplitDuty } from './split-duty.ts';
 import { firstStripes, slotCounts } from './splits.ts';
 import { stripeState, unlessAway } from './stripe-state.ts';
 import { KnownTokens } from './tokens.ts';
+import { VaultDuty } from './vault-duty.ts';
 
 export interface OpenDatabaseOptions {
   /** `places` of it change; see `place`. */
@@ -47,6 +50,8 @@ export interface OpenDatabaseOptions {
   readonly record: PrimaryRecord;
   readonly pool: ReaderPool;
   readonly links: PeerLinks;
+  /** Where the file store keeps snapshots, once there is one. */
+  readonly vault: () => ObjectPlace | undefined;
   /** Those of the API as they are now. */
   readonly tokens: () => readonly KnownToken[];
   /** False while this node hands over what it leads. */
@@ -83,6 +88,7 @@ export class OpenDatabase implements AsyncDisposable {
   readonly #copies = new Map<number, Copy>();
   readonly snapshots: Snapshots;
   readonly history: History;
+  readonly #vault: VaultDuty;
   #config: DatabaseConfig;
   #tokens: KnownTokens;
   #engine: SqlEngine | undefined;
@@ -90,6 +96,7 @@ export class OpenDatabase implements AsyncDisposable {
   readonly #wires = new Map<string, Wire>();
   #splits: SplitDuty | undefined;
   #why: string | undefined;
+  #vaultWhy: string | undefined;
 
   constructor(options: OpenDatabaseOptions) {
     this.#options = options;
@@ -97,14 +104,19 @@ export class OpenDatabase implements AsyncDisposable {
     this.#tokens = tokensOf(options.config);
     const { registry, confirm, config, folder, record, links, clock, logger: log } = options;
     this.#log = new RegistryLog({ registry, database: config.id, clock, confirm });
+    const place = isSystemDatabase(config.name) ? (): undefined => undefined : options.vault;
+    const vault = new SnapshotVault({ database: config.id, place });
     this.snapshots = new Snapshots({
       folder: join(folder, 'snapshots'),
       database: config.id,
       node: record.node,
       others: (stripe) => this.#othersOf(stripe),
       links,
+      vault,
       log,
     });
+    const { snapshots } = this;
+    this.#vault = new VaultDuty({ vault, snapshots, log: this.#log, folder, clock });
     const { id, name } = config;
     this.history = new History({
       name,
@@ -113,7 +125,7 @@ export class OpenDatabase implements AsyncDisposable {
       node: record.node,
       registry,
       log: this.#log,
-      snapshots: this.snapshots,
+      snapshots,
       pool: options.pool,
       clock,
       logger: log,
@@ -173,7 +185,9 @@ export class OpenDatabase implements AsyncDisposable {
     const { folder } = this.#options;
     const { node } = this.#options.record;
     const stripes = await Promise.all(
-      copies.map(([number, { stripe }]) => stripeState(stripe, { number, log: this.#log, folder })),
+      copies.map(([number, { stripe }]) =>
+        stripeState(stripe, { number, log: this.#log, folder, vault: this.#vault }),
+      ),
     );
     const open = [...this.#wires.values()].map(({ server }) => server.open);
     const sum = (key: 'streams' | 'connections'): number =>
@@ -185,6 +199,7 @@ export class OpenDatabase implements AsyncDisposable {
       why: this.#why,
       primaries: await this.#primaries(),
       stripes,
+      vaultWhy: this.#vaultWhy,
       restorable: this.history.reach,
       split: this.#splits?.state,
       slots: slotCounts(this.#engine?.set.slots.stripes ?? []),
@@ -231,6 +246,18 @@ export class OpenDatabase implements AsyncDisposable {
           logger.warn('A node does not take a stripe over', { node, why: messageOf(error) });
         }
       }
+    }
+  }
+
+  /** Brings snapshots of what is led here into the file store. */
+  async tendVault(signal: AbortSignal): Promise<void> {
+    try {
+      for (const { stripe } of this.#copies.values())
+        if (stripe.primary !== undefined) await this.#vault.tend(stripe.name, signal);
+      this.#vaultWhy = undefined;
+    } catch (error) {
+      this.#vaultWhy = messageOf(error);
+      throw error;
     }
   }
 

@@ -3,7 +3,7 @@
  * that is to go stays until enough others are current and it does not lead, so that a move never leaves a stripe with fewer than before.
  */
 import type { PeerNode } from '../cluster/cluster.ts';
-import type { AskedLead, DatabaseRecord } from './records.ts';
+import type { AskedLead, DatabaseRecord, PlacesRecord } from './records.ts';
 
 export type PlaceNode = Pick<PeerNode, 'id' | 'region' | 'state'>;
 
@@ -30,6 +30,29 @@ export function decidePlaces(input: PlacesInput): readonly (readonly string[])[]
   const next = input.places.map((nodes, stripe) => decideStripe(board, nodes, stripe));
   const isSettled = next.every((nodes, stripe) => nodes === input.places[stripe]);
   return isSettled && input.mayExchange ? withExchange(board) : next;
+}
+
+/** Of a new database. `where`: all the others have. */
+export function firstPlaces(
+  record: Pick<DatabaseRecord, 'stripes' | 'copies' | 'regions'>,
+  where: Iterable<PlacesRecord>,
+  nodes: readonly PlaceNode[],
+): PlacesRecord {
+  const totals = new Map<string, number>();
+  for (const { stripes } of where)
+    for (const id of stripes.flat()) totals.set(id, (totals.get(id) ?? 0) + 1);
+  return {
+    stripes: decidePlaces({
+      record,
+      places: Array.from({ length: record.stripes }, () => []),
+      asked: [],
+      primaries: [],
+      totals,
+      nodes,
+      isCurrent: () => true,
+      mayExchange: true,
+    }),
+  };
 }
 
 /**

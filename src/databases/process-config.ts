@@ -1,6 +1,7 @@
 /** What the database process of a node is told, out of the records and what this node knows of the others. Pure. */
 import type { KnownToken } from '../accounts/accounts.ts';
 import type { PeerNode } from '../cluster/cluster.ts';
+import type { ObjectPlace } from '../net/net.ts';
 import type { DatabasesConfig, LogPlace, PeerAccess } from './control.ts';
 import { allPlaces, type DatabaseRecord, type PlacesRecord } from './records.ts';
 
@@ -20,6 +21,8 @@ export interface Known {
   readonly databases: ReadonlyMap<string, DatabaseRecord>;
   /** By id. */
   readonly places: ReadonlyMap<string, PlacesRecord>;
+  /** Where the file store keeps snapshots. */
+  readonly vault: ObjectPlace | undefined;
   /** Ids. */
   readonly dropped: readonly string[];
   readonly tokens: readonly KnownToken[];
@@ -27,7 +30,7 @@ export interface Known {
 }
 
 export function processConfig(known: Known): DatabasesConfig {
-  const { self, nodes, company, databases, places, dropped, tokens, keyOf } = known;
+  const { self, nodes, company, databases, places, vault, dropped, tokens, keyOf } = known;
   const others = nodes.filter(({ id }) => id !== self);
   return {
     node: self,
@@ -48,6 +51,7 @@ export function processConfig(known: Known): DatabasesConfig {
       places: allPlaces(places.get(record.id) ?? { stripes: [] }),
       tokenKey: Buffer.from(keyOf(record)).toString('base64'),
     })),
+    vault,
     dropped,
     tokens,
   };

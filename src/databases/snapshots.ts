@@ -1,15 +1,16 @@
 /**
  * Snapshots of a database's stripes: in this node's folder, and on one of the other nodes that have a copy, so that a log that was
- * trimmed can be followed by newcomers also when the node that made the snapshot is gone.
+ * trimmed can be followed by newcomers also when the node that made the snapshot is gone. When both are, they are had from the file store.
  */
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensureFolder, removeTree, renameDurable, temporaryName } from '../base/disk.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import { FolderSnapshots, type SnapshotStore } from '../database/database.ts';
+import { FolderSnapshots, noSnapshot, type SnapshotStore } from '../database/database.ts';
 import { SNAPSHOT_PIECE_BYTES } from './limits.ts';
 import type { PeerLinks } from './peer-link.ts';
+import { FILE_STORE, type SnapshotVault } from './snapshot-vault.ts';
 
 export interface SnapshotsOptions {
   /** Of the database; the folder here. */
@@ -20,6 +21,7 @@ export interface SnapshotsOptions {
   /** Other nodes that have a copy of that stripe. */
   readonly others: (stripe: string) => readonly string[];
   readonly links: PeerLinks;
+  readonly vault: SnapshotVault;
   readonly log: Logger;
 }
 
@@ -37,6 +39,10 @@ export class Snapshots implements SnapshotStore {
     this.#own = new FolderSnapshots(new Map([[options.node, options.folder]]));
   }
 
+  get further(): readonly string[] {
+    return this.#options.vault.isThere ? [FILE_STORE] : [];
+  }
+
   /** Here, and on the first other node that takes it. */
   async put(stripe: string, id: string, path: string): Promise<readonly string[]> {
     const here = await this.#own.put(stripe, id, path);
@@ -52,6 +58,7 @@ export class Snapshots implements SnapshotStore {
   }
 
   async get(stripe: string, id: string, node: string, to: string): Promise<void> {
+    if (node === FILE_STORE) return await this.#options.vault.get(stripe, id, to);
     if (node === this.#options.node) return await this.#own.get(stripe, id, node, to);
     const { links, database } = this.#options;
     const temporary = temporaryName(to);
@@ -101,7 +108,9 @@ export class Snapshots implements SnapshotStore {
 
   /** For another node: a piece of what is kept here, empty at the end. */
   async read(stripe: string, id: string, at: number): Promise<Uint8Array> {
-    const file = await open(this.#path(stripe, id), 'r');
+    const path = await this.pathHere(stripe, id);
+    if (path === undefined) throw noSnapshot(this.#options.node, stripe, id);
+    const file = await open(path, 'r');
     try {
       const piece = Buffer.alloc(SNAPSHOT_PIECE_BYTES);
       const { bytesRead } = await file.read(piece, 0, piece.length, at);
@@ -109,6 +118,13 @@ export class Snapshots implements SnapshotStore {
     } finally {
       await file.close();
     }
+  }
+
+  /** Undefined when it is not here. */
+  async pathHere(stripe: string, id: string): Promise<string | undefined> {
+    const path = this.#path(stripe, id);
+    const found = await stat(path).catch(() => undefined);
+    return found === undefined ? undefined : path;
   }
 
   /** From another node, in order; an empty piece ends it. */

@@ -6,12 +6,18 @@ import { withDeadline } from '../base/time.ts';
 import type { CommitLog, Stripe } from '../database/database.ts';
 import type { StripeState } from './control.ts';
 import { LOG_ANSWER_MS } from './limits.ts';
+import type { VaultDuty } from './vault-duty.ts';
 
 export async function stripeState(
   stripe: Stripe,
-  options: { readonly number: number; readonly log: CommitLog; readonly folder: string },
+  options: {
+    readonly number: number;
+    readonly log: CommitLog;
+    readonly folder: string;
+    readonly vault: VaultDuty;
+  },
 ): Promise<StripeState> {
-  const { number, log, folder } = options;
+  const { number, log, folder, vault } = options;
   const { role, applied, quarantined } = stripe.status;
   const [head, primary, snapshot, fileBytes] = await Promise.all([
     unlessAway(() => log.head(stripe.name)),
@@ -30,6 +36,13 @@ export async function stripeState(
     head: newest,
     logEntries: newest - (snapshot?.index ?? 0),
     fileBytes,
+    snapshot: snapshot && {
+      index: snapshot.index,
+      bytes: snapshot.bytes,
+      nodes: snapshot.nodes,
+      isStored: vault.has(stripe.name, snapshot.id),
+      lacking: role === 'primary' ? vault.lacking(stripe.name) : 0,
+    },
     transactions: figures?.transactions ?? 0,
     groups: figures?.entries ?? 0,
     appendMs: figures?.appendMs ?? 0,

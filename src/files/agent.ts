@@ -40,7 +40,7 @@ import {
   TROUBLES_WITHIN_MS,
   WATCH_AGAIN_MS,
 } from './limits.ts';
-import { KeptObjects } from './kept-objects.ts';
+import { KeptObjects, objectsPath } from './kept-objects.ts';
 import { filesPaths, websiteSocket } from './paths.ts';
 import { FILES_ID, type FilesRecord, filesRecords } from './records.ts';
 import type { StorageState } from './storage-state.ts';
@@ -80,8 +80,8 @@ export class Files implements AsyncDisposable {
   readonly #options: FilesOptions;
   readonly #supervisor: ProcessSupervisor<FilesConfig, FilesState>;
   readonly #door: FilesDoor;
-  /** What Moln itself keeps in the store: releases of apps. */
-  readonly kept: KeptObjects;
+  /** What Moln itself keeps in the store. */
+  readonly kept: Readonly<Record<'releases' | 'snapshots', KeptObjects>>;
   readonly #stop = new AbortController();
   #peersChange: Disposable | undefined;
   #record: FilesRecord | undefined;
@@ -109,10 +109,12 @@ export class Files implements AsyncDisposable {
       log,
     });
     this.#door = new FilesDoor(filesPaths(folders).socket, clock);
-    this.kept = new KeptObjects({
-      socket: filesPaths(folders).socket,
-      isThere: () => this.#record !== undefined,
-    });
+    const { socket } = filesPaths(folders);
+    const isThere = (): boolean => this.#record !== undefined;
+    this.kept = {
+      releases: new KeptObjects({ socket, bucket: 'releases', isThere }),
+      snapshots: new KeptObjects({ socket, bucket: 'snapshots', isThere }),
+    };
   }
 
   /** Adopts the process of an earlier agent, and follows the record from now on. */
@@ -379,6 +381,8 @@ export class Files implements AsyncDisposable {
     if (text === this.#told) return;
     this.#told = text;
     this.#supervisor.configure(config);
+    const { socket } = filesPaths(folders);
+    this.#options.databases.keepSnapshotsIn({ socket, path: objectsPath('snapshots') });
   }
 }
 

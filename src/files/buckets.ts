@@ -15,7 +15,7 @@ import {
   number,
   text,
 } from './rows.ts';
-import { SYSTEM_BUCKET } from './system-bucket.ts';
+import { isSystemBucket } from './system-bucket.ts';
 
 type Wish = Parameters<FileStore['createBucket']>[1];
 type BucketChange = Parameters<FileStore['changeBucket']>[1];
@@ -42,7 +42,7 @@ export class Buckets {
   }
 
   async create(name: string, wish: Wish): Promise<BucketInfo> {
-    if (!isBucketName(name) && name !== SYSTEM_BUCKET) throw bucketName(name);
+    if (!isBucketName(name) && !isSystemBucket(name)) throw bucketName(name);
     const created = this.#clock.now();
     const settings = wish.settings ?? {};
     // A write that was under way before it was made must not be taken in with garbage: the oldest open session fences it.

@@ -66,7 +66,7 @@ export const CONTROL = {
   config: '/control/config',
   ping: '/control/ping',
   state: '/control/state',
-  /** What the agent keeps in the system's bucket (`system-objects.ts`). */
+  /** What the agent, and the database process, keep in the system's buckets (`system-objects.ts`). */
   objects: '/control/objects',
   storage: '/control/storage',
   troubles: '/control/troubles',

@@ -38,7 +38,7 @@ export function bucketName(name: string): MolnError {
 
 export function bucketOfSystem(name: string): MolnError {
   return new MolnError('FILES_BUCKET_OF_SYSTEM', `Bucket "${name}" is Moln's own`, {
-    hint: 'It keeps releases of apps. Only its policy is yours to set: "moln files policy"',
+    hint: 'It keeps releases of apps, or snapshots of databases. Only its policy is yours to set: "moln files policy"',
   });
 }
 

@@ -90,7 +90,7 @@ export class FilesHost implements AsyncDisposable {
     await (isAdmin ? open.admin.answer(asked) : open.native.answer(asked));
   }
 
-  /** For this node's agent: what it keeps in the system's bucket. Throws `FILES_AWAY` while it does not serve. */
+  /** For this node's agent and database process: what they keep in the system's buckets. Throws `FILES_AWAY` while it does not serve. */
   async answerAgent(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const system = this.#open?.system;
     if (system === undefined) throw filesAway(this.why ?? 'it is being opened');

@@ -10,7 +10,7 @@ import { LIST_PAGE_MAX } from './limits.ts';
 import { answerUpload, isAboutUploads } from './native-uploads.ts';
 import type { BucketInfo, Conditions, ObjectInfo, PutOptions } from './model.ts';
 import type { Store } from './store.ts';
-import { forUsers, SYSTEM_BUCKET } from './system-bucket.ts';
+import { forUsers, isSystemBucket } from './system-bucket.ts';
 import { readWebsite, websiteSettings, type WebsiteWish } from './website.ts';
 import type { Why } from './why.ts';
 
@@ -35,7 +35,7 @@ const MARK_CHARACTERS_MAX = 100;
 
 export class NativeHttp {
   readonly #store: Store;
-  /** With the system's bucket. */
+  /** With the system's buckets. */
   readonly #whole: Store;
   readonly #why: NativeOptions['why'];
   readonly #lacks: NativeOptions['lacks'];
@@ -50,7 +50,7 @@ export class NativeHttp {
   async answer(asked: Asked): Promise<void> {
     const { bucket, key } = asked;
     if (bucket === '') return await this.#root(asked);
-    if (bucket === SYSTEM_BUCKET) return await this.#system(asked);
+    if (isSystemBucket(bucket)) return await this.#system(asked);
     if (key === '') return await this.#bucket(asked);
     if (isAboutUploads(asked.query)) return await this.#upload(asked);
     switch (asked.method) {

@@ -1,15 +1,24 @@
-/** What the agent keeps in the system's bucket, over the private socket: `GET /control/objects` (all keys), `GET`, `PUT`, `DELETE /control/objects/KEY`. */
+/**
+ * What other processes of this node keep in a bucket of the system, over the private socket, as `ObjectSocket` of net asks for it: below
+ * `/control/objects/releases` and `/control/objects/snapshots`.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isMolnError } from '../base/errors.ts';
 import { sendPieces } from '../http/answer.ts';
+import type { ObjectList } from '../net/net.ts';
 import { CONTROL } from './control.ts';
 import { noObject, pathUnknown } from './errors.ts';
 import { sendJson } from './http-words.ts';
 import { LIST_PAGE_MAX } from './limits.ts';
 import type { Store } from './store.ts';
-import { SYSTEM_BUCKET } from './system-bucket.ts';
+import { isSystemBucket } from './system-bucket.ts';
 
 const OWNER = 'system';
+
+interface Named {
+  readonly bucket: string;
+  readonly key: string;
+}
 
 export class SystemObjects {
   readonly #store: Store;
@@ -19,50 +28,74 @@ export class SystemObjects {
     this.#store = store;
   }
 
-  /** Throws what the agent is to be told. */
+  /** Throws what whoever asks is to be told. */
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = 'GET', url = '' } = request;
-    const key = decodeURIComponent(url.slice(CONTROL.objects.length + 1));
-    switch (`${method} ${key === '' ? 'all' : 'KEY'}`) {
-      case 'GET all':
-        return sendJson(response, 200, { keys: await this.#keys() });
-      case 'GET KEY':
-        return await this.#get(key, response);
-      case 'PUT KEY':
-        await this.#needBucket();
-        await this.#store.put(SYSTEM_BUCKET, key, request, { owner: OWNER });
-        return sendJson(response, 200, {});
-      case 'DELETE KEY':
-        await this.#store.delete(SYSTEM_BUCKET, key);
+    const { pathname, searchParams } = new URL(url, 'http://localhost');
+    const [name = '', key] = pathname.slice(CONTROL.objects.length + 1).split('/');
+    const bucket = `moln:${name}`;
+    if (!isSystemBucket(bucket)) throw pathUnknown(method, url);
+    if (method === 'GET' && key === undefined)
+      return sendJson(response, 200, await this.#list(bucket, searchParams));
+    if (key === undefined || key === '') throw pathUnknown(method, url);
+    const own: Named = { bucket, key: decodeURIComponent(key) };
+    switch (method) {
+      case 'GET':
+        return await this.#get(own, response);
+      case 'PUT':
+        return await this.#put(own, request, response);
+      case 'DELETE':
+        await this.#store.delete(own.bucket, own.key);
         return sendJson(response, 200, {});
       default:
         throw pathUnknown(method, url);
     }
   }
 
-  async #keys(): Promise<readonly string[]> {
+  async #list(bucket: string, query: URLSearchParams): Promise<ObjectList> {
     const keys: string[] = [];
-    if ((await this.#store.bucket(SYSTEM_BUCKET)) === undefined) return keys;
+    const folders: string[] = [];
+    if ((await this.#store.bucket(bucket)) === undefined) return { keys, folders };
+    const prefix = query.get('prefix') ?? '';
+    const delimiter = query.has('flat') ? '/' : undefined;
     let after: string | undefined;
     do {
-      const page = await this.#store.list(SYSTEM_BUCKET, { after, limit: LIST_PAGE_MAX });
+      const page = await this.#store.list(bucket, {
+        prefix,
+        delimiter,
+        after,
+        limit: LIST_PAGE_MAX,
+      });
       keys.push(...page.objects.map((object) => object.key));
+      folders.push(...page.prefixes);
       after = page.next?.key;
     } while (after !== undefined);
-    return keys;
+    return { keys, folders };
   }
 
-  async #get(key: string, response: ServerResponse): Promise<void> {
-    const info = await this.#store.head(SYSTEM_BUCKET, key);
-    if (info === undefined) throw noObject(SYSTEM_BUCKET, key);
+  async #get({ bucket, key }: Named, response: ServerResponse): Promise<void> {
+    const info = await this.#store.head(bucket, key);
+    if (info === undefined) throw noObject(bucket, key);
     response.writeHead(200, { 'content-length': info.size });
     await sendPieces(response, this.#store.read(info));
   }
 
-  async #needBucket(): Promise<void> {
-    if ((await this.#store.bucket(SYSTEM_BUCKET)) !== undefined) return;
+  async #put(
+    { bucket, key }: Named,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    await this.#needBucket(bucket);
+    const length = request.headers['content-length'];
+    const size = length === undefined ? undefined : Number(length);
+    await this.#store.put(bucket, key, request, { owner: OWNER, size });
+    sendJson(response, 200, {});
+  }
+
+  async #needBucket(bucket: string): Promise<void> {
+    if ((await this.#store.bucket(bucket)) !== undefined) return;
     try {
-      await this.#store.createBucket(SYSTEM_BUCKET, { owner: OWNER });
+      await this.#store.createBucket(bucket, { owner: OWNER });
     } catch (error) {
       // Another node was first.
       if (!isMolnError(error, 'FILES_BUCKET_EXISTS')) throw error;

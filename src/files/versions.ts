@@ -15,6 +15,7 @@ import {
   versionOf,
   versionValues,
 } from './rows.ts';
+import { isSystemBucket } from './system-bucket.ts';
 
 export const NULL_VERSION = 'null';
 
@@ -77,7 +78,7 @@ export function supersede(rows: KeyRows, fresh: VersionRow): Pieces {
   const goes = (one: VersionRow): void => {
     bytes -= one.size;
     objects -= one.marker ? 0 : 1;
-    inserts.push(...trashOf(one, { now }));
+    inserts.push(...trashOf(one, { bucket, now }));
   };
   if (current !== undefined) {
     const isReplaced =
@@ -155,10 +156,15 @@ export function removeKey(rows: KeyRows, key: string): Removal {
 }
 
 /** All that goes goes this way. */
-function trashOf(one: VersionRow, how: Parameters<typeof checkHeld>[2]): Insert[] {
+function trashOf(
+  one: VersionRow,
+  how: Parameters<typeof checkHeld>[2] & { readonly bucket: string },
+): Insert[] {
   if (one.marker) return [];
   checkHeld(one.key, one.info.lock, how);
-  const row: readonly Value[] = [randomId(16), how.now + TRASH_MS, ...versionValues(one)];
+  // Nobody has back what Moln removes of its own.
+  const until = how.now + (isSystemBucket(how.bucket) ? 0 : TRASH_MS);
+  const row: readonly Value[] = [randomId(16), until, ...versionValues(one)];
   return [{ table: 'trash', columns: `id, until, ${VERSION_COLUMNS}`, rows: [row] }];
 }
 

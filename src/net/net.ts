@@ -13,6 +13,12 @@ export { lockName, takeNameLock } from './name-lock.ts';
 export { type NodeDoorAccess, type NodeDoorPlace, openNodeDoor } from './node-door.ts';
 export { decodeLines, encodeLine } from './ndjson.ts';
 export { describePortHolder, type PortHolder, portUse } from './port-holder.ts';
+export {
+  type ObjectList,
+  type ObjectPlace,
+  ObjectSocket,
+  type ObjectSocketOptions,
+} from './object-socket.ts';
 export { answers, checkSocketPath, listenUnix } from './unix-socket.ts';
 export { type RpcCallOptions, RpcClient, type RpcTarget } from './rpc-client.ts';
 export { connectFailed, hostAndPort } from './rpc-failures.ts';

@@ -104,6 +104,7 @@ export class NodeDatabaseCloud implements DatabaseCloud {
     const nameOf = (id: string): string => peers.get(id)?.name ?? id;
     return {
       ...summaryOf(view, states, peers),
+      snapshotsWait: states.find(({ state }) => state.vaultWhy !== undefined)?.state.vaultWhy,
       restorable: states.find(({ state }) => state.restorable !== undefined)?.state.restorable,
       stripeDetails: Array.from({ length: view.record.stripes }, (_, number) =>
         stripeDetail({ number, states, view, nameOf }),
@@ -359,6 +360,7 @@ function stripeDetail({
       rebuilt: stripe.rebuilt,
     })),
     head,
+    snapshot: snapshotOf(leads ?? copies[0]?.stripe, nameOf),
     logEntries: Math.max(0, ...copies.map(({ stripe }) => stripe.logEntries)),
     ...figuresOf(leads),
   };
@@ -371,6 +373,15 @@ function splitWords(split: DatabaseState['split']): string | undefined {
     slotsLeft === undefined ? 'begins' : `${slotsLeft} slots to go, ${rows} rows have moved`;
   const waited = pauseMsMax === 0 ? '' : `, clients waited ${pauseMsMax} ms at most`;
   return `${from} into ${into}: ${why ?? done + waited}`;
+}
+
+function snapshotOf(
+  stripe: StripeState | undefined,
+  nameOf: (id: string) => string,
+): StripeDetail['snapshot'] {
+  if (stripe?.snapshot === undefined) return undefined;
+  const { index, bytes, nodes, isStored } = stripe.snapshot;
+  return { index, bytes, nodes: nodes.map(nameOf), isStored };
 }
 
 function figuresOf(

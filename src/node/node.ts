@@ -10,7 +10,7 @@ import type { Logger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
 import { type FolderLock, openDataFolder } from './data-folder.ts';
 import { Events } from '../cluster/cluster.ts';
-import { DatabasePlacer } from '../databases/databases.ts';
+import { DatabasePlacer, VaultSweeper } from '../databases/databases.ts';
 import { databaseReaders } from './database-readers.ts';
 import { Chronicle } from './chronicle.ts';
 import { HostMeter } from './host-facts.ts';
@@ -194,7 +194,7 @@ async function launch(
   const apps = await openApps(
     base,
     gateway,
-    { facts, cluster, services, vault: files.kept },
+    { facts, cluster, services, vault: files.kept.releases },
     stack,
   );
   const feed = stack.use(
@@ -208,7 +208,8 @@ async function launch(
   feed.start();
   const live = new ClusterLive({ feed, peers: cluster.peers, clock, log: log.for('live') });
   const { registry, identity, workers } = base;
-  for (const worker of [accounts.sweeper(), identity.renewer()]) workers.add(worker);
+  const sweeper = new VaultSweeper({ objects: files.kept.snapshots, registry });
+  for (const worker of [accounts.sweeper(), identity.renewer(), sweeper]) workers.add(worker);
   // The API answers before this function has returned: until then there is no node to ask.
   const born = Promise.withResolvers<MolnNode>();
   const end = (call: (one: MolnNode) => Promise<void>): void => {

@@ -9,7 +9,7 @@ import { hostOf, logPrefixOf, prefixOf } from './registry-place.ts';
 
 /** The databases of the cluster, and the process of this node that serves them once there is one. */
 export async function openDatabases(
-  { folder, registry, nodeRegistry, identity, clock, log }: Base,
+  { folder, registry, nodeRegistry, identity, workers, clock, log }: Base,
   { cluster, accounts }: { readonly cluster: NodeCluster; readonly accounts: Accounts },
   stack: AsyncDisposableStack,
 ): Promise<Databases> {
@@ -21,6 +21,7 @@ export async function openDatabases(
       accounts,
       peers: cluster.peers,
       cluster: () => databaseCompany(nodeRegistry, identity, cluster),
+      onDropped: () => workers.wake('snapshots'),
       clock,
       log: log.for('databases'),
     }),

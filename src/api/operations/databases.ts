@@ -72,6 +72,9 @@ const stripeSchema: Schema<Wire<StripeDetail>> = object({
   ),
   head: count,
   logEntries: count,
+  snapshot: optional(
+    object({ index: count, bytes: count, nodes: array(text), isStored: optional(boolean()) }),
+  ),
   transactions: count,
   groups: count,
   appendMs: number(),
@@ -80,6 +83,7 @@ const stripeSchema: Schema<Wire<StripeDetail>> = object({
 
 const detailSchema: Schema<Wire<DatabaseDetail>> = object({
   ...summary,
+  snapshotsWait: optional(text),
   restorable: optional(object({ from: count, to: count })),
   stripeDetails: array(stripeSchema),
   queries: array(query),

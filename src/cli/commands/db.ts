@@ -292,6 +292,8 @@ function printDatabase(context: Context, database: DatabaseDetail): void {
     const { from, to } = restorable;
     words.line(`Can be had as of any moment from ${isoTime(from)} to ${isoTime(to)}`);
   }
+  if (database.snapshotsWait !== undefined)
+    words.note(`Snapshots are not in the file store yet: ${database.snapshotsWait}`);
   noteEmptyRegions(context, database);
   printStripes(context, database.stripeDetails);
   for (const [title, queries] of [
@@ -322,13 +324,25 @@ function noteEmptyRegions({ words }: Context, { emptyRegions }: DatabaseSummary)
 
 function printStripes({ words }: Context, stripes: readonly StripeDetail[]): void {
   words.table(
-    ['STRIPE', 'SLOTS', 'PRIMARY', 'WHY', 'MIRRORS', 'LOG', 'TRANSACTIONS', 'GROUP', 'APPEND'],
+    [
+      'STRIPE',
+      'SLOTS',
+      'PRIMARY',
+      'WHY',
+      'MIRRORS',
+      'SNAPSHOT',
+      'LOG',
+      'TRANSACTIONS',
+      'GROUP',
+      'APPEND',
+    ],
     stripes.map((stripe) => [
       String(stripe.number),
       String(stripe.slots),
       stripe.primary ?? 'none',
       whyWords(stripe),
       mirrorWords(stripe),
+      snapshotWords(stripe),
       String(stripe.logEntries),
       String(stripe.transactions),
       stripe.groups === 0 ? '-' : (stripe.transactions / stripe.groups).toFixed(1),
@@ -346,4 +360,10 @@ function mirrorWords({ copies }: StripeDetail): string {
   const mirrors = copies.filter(({ role }) => role === 'mirror');
   if (mirrors.length === 0) return 'none';
   return mirrors.map(({ node, lag }) => (lag === 0 ? node : `${node} (${lag} behind)`)).join(', ');
+}
+
+/** Where the newest one lies. */
+function snapshotWords({ snapshot }: StripeDetail): string {
+  if (snapshot === undefined) return '-';
+  return [...snapshot.nodes, ...(snapshot.isStored === true ? ['file store'] : [])].join(', ');
 }

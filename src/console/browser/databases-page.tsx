@@ -125,6 +125,14 @@ const STRIPE_COLUMNS: readonly Column<StripeDetail>[] = [
         .join('; ') || '–',
   },
   {
+    key: 'snapshot',
+    label: 'Snapshot',
+    cell: ({ snapshot }) =>
+      snapshot === undefined
+        ? '–'
+        : [...snapshot.nodes, ...(snapshot.isStored === true ? ['file store'] : [])].join('; '),
+  },
+  {
     key: 'log',
     label: 'Log',
     numeric: true,
