@@ -11,19 +11,33 @@ const PIECE_BYTES_MIN: number = 64 * 1024;
 const IDLE_MAX = 16;
 
 const idle: ArrayBufferLike[] = [];
-/** From here, and not given back. */
-const lent = new WeakSet<ArrayBufferLike>();
+/** From here, and not given back: by how many it has to be. */
+const lent = new WeakMap<ArrayBufferLike, number>();
 
 /** So many bytes, with whatever was in them. */
 export function takePiece(length: number): Buffer {
   if (length < PIECE_BYTES_MIN || length > PIECE_BYTES_MAX) return Buffer.allocUnsafe(length);
   const buffer = idle.pop() ?? new ArrayBuffer(PIECE_BYTES_MAX);
-  lent.add(buffer);
+  lent.set(buffer, 1);
   return Buffer.from(buffer, 0, length);
 }
 
-/** Nobody reads or sends it, or any part of it, any more. Once for each piece; does nothing for buffers that are from elsewhere. */
+/** One more has it, or a part of it, who gives it back too. Does nothing for buffers that are from elsewhere. */
+export function share(piece: Uint8Array): void {
+  const { buffer } = piece;
+  const holders = lent.get(buffer);
+  if (holders !== undefined) lent.set(buffer, holders + 1);
+}
+
+/** Its holder reads or sends it, or any part of it, no more. Once for each who has it; does nothing for buffers that are from elsewhere. */
 export function giveBack(piece: Uint8Array): void {
   const { buffer } = piece;
-  if (lent.delete(buffer) && idle.length < IDLE_MAX) idle.push(buffer);
+  const holders = lent.get(buffer);
+  if (holders === undefined) return;
+  if (holders > 1) {
+    lent.set(buffer, holders - 1);
+    return;
+  }
+  lent.delete(buffer);
+  if (idle.length < IDLE_MAX) idle.push(buffer);
 }

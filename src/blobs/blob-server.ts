@@ -84,6 +84,8 @@ export class BlobServer extends Server {
       },
     );
     if (connection.isOver) return;
+    // Who asks has read why, and sends the rest to nobody.
+    if (connection.isReceiving) connection.end();
     const body = JSON.stringify(value);
     const fields = `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`;
     const last = connection.isEnding ? 'Connection: close\r\n' : '';

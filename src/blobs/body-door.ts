@@ -5,6 +5,7 @@
  */
 import type { Socket } from 'node:net';
 import { messageOf, systemCode } from '../base/errors.ts';
+import { giveBack } from '../base/piece-pool.ts';
 import { BODY, ResponseFraming } from '../http/framing.ts';
 import { ResponseHead } from '../http/head.ts';
 import { RESPONSE_HEAD_LIMITS } from '../http/limits.ts';
@@ -115,6 +116,7 @@ class Connection {
   #asked: PromiseWithResolvers<BlobResponse> | undefined;
   /** Waits until the node agrees to take it. */
   #source: AsyncIterable<Uint8Array> | undefined;
+  #givesPieces = false;
   #isSending = false;
   /** Sending goes on, or has to end. */
   #onMove: (() => void) | undefined;
@@ -148,10 +150,11 @@ class Connection {
     return this.#socket.destroyed && wasClosed && !this.#isHeard;
   }
 
-  ask({ method, path, headers, body }: BlobRequest): Promise<BlobResponse> {
+  ask({ method, path, headers, body, givesPieces = false }: BlobRequest): Promise<BlobResponse> {
     const asked = Promise.withResolvers<BlobResponse>();
     this.#asked = asked;
     this.#source = body;
+    this.#givesPieces = givesPieces;
     this.#isHeard = false;
     if (this.#socket.destroyed) asked.reject(this.#ended());
     const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
@@ -194,7 +197,9 @@ class Connection {
       for await (const piece of source) {
         if (this.#asked === undefined) return;
         socket.setTimeout(this.#idleMs);
-        if (!socket.write(piece)) await new Promise<void>((resolve) => (this.#onMove = resolve));
+        const sent = this.#givesPieces ? sentOf(piece) : undefined;
+        if (!socket.write(piece, sent))
+          await new Promise<void>((resolve) => (this.#onMove = resolve));
         // Whose turn it is to say something is known only here.
         socket.setTimeout(READER_MS);
       }
@@ -274,4 +279,11 @@ class Connection {
     this.#socket.setTimeout(KEPT_MS);
     this.#events.onFree();
   }
+}
+
+/** Called when the kernel has it; after an error nobody knows. */
+function sentOf(piece: Uint8Array): (error?: Error | null) => void {
+  return (error) => {
+    if (error === undefined || error === null) giveBack(piece);
+  };
 }

@@ -47,6 +47,7 @@ interface Ask {
   readonly query?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: AsyncIterable<Uint8Array>;
+  readonly givesPieces?: boolean;
 }
 
 /** Where a copy is read from. */
@@ -67,12 +68,12 @@ export class FarBlobs implements BlobStore {
   async put(
     id: BlobId,
     body: AsyncIterable<Uint8Array>,
-    { sums: _own, ...options }: PutOptions,
+    { sums: _own, givesPieces = false, ...options }: PutOptions,
   ): Promise<Written> {
     const { length } = options;
     const headers = { [BLOB_HEADER]: encodeHeader(options), ...lengthHeader(length) };
     const exact = length === undefined ? body : exactly(id, body, length);
-    const ask = { method: 'PUT', headers, body: exact };
+    const ask = { method: 'PUT', headers, body: exact, givesPieces };
     return (await this.#json(write(id, options), ask)) as Written;
   }
 
@@ -173,7 +174,7 @@ export class FarBlobs implements BlobStore {
     return await jsonOf(await this.#ask(claim, ask));
   }
 
-  async #ask(claim: TicketClaim, { method, query, headers, body }: Ask): Promise<BlobResponse> {
+  async #ask(claim: TicketClaim, { method, query, headers, ...sent }: Ask): Promise<BlobResponse> {
     requireBlobId(claim.id);
     const { call, ticket, isBackground = false } = this.#options;
     const answer = await call({
@@ -184,7 +185,7 @@ export class FarBlobs implements BlobStore {
         ...(isBackground ? { [CLASS_HEADER]: BACKGROUND } : {}),
         [TICKET_HEADER]: ticket(claim),
       },
-      ...(body === undefined ? {} : { body }),
+      ...sent,
     });
     return await checked(answer);
   }

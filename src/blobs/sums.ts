@@ -1,5 +1,5 @@
 /** The sums of a payload, taken while it streams by: one CRC32 per block, one SHA-256 over all. */
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { BLOCK_BYTES } from './limits.ts';
 import type { Payload } from './format.ts';
@@ -49,6 +49,11 @@ export class Sums {
   update(bytes: Uint8Array): void {
     this.#blocks.update(bytes);
     this.#hash.update(bytes);
+  }
+
+  /** SHA-256 of what has come so far, for whoever takes it of more than this. Not after the end. */
+  sha256(): Hash {
+    return this.#hash.copy();
   }
 
   /** At the end; of no more bytes afterwards. */

@@ -38,6 +38,8 @@ export interface BlobRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** Not touched before the node has agreed to take it. */
   readonly body?: AsyncIterable<Uint8Array>;
+  /** Nobody else has the pieces of the body: once sent they are given back (`piece-pool.ts`). */
+  readonly givesPieces?: boolean;
 }
 
 export interface BlobResponse {

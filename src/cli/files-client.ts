@@ -1,9 +1,8 @@
 /** The file store as the CLI asks for it: native HTTP below `/files/`. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { Readable } from 'node:stream';
 import type { RecoveryState, RecoveryWish, RepairState, ScrubState } from '../files/files.ts';
-import type { Transport } from './transport.ts';
+import type { Body, PiecesAnswer, Transport } from './transport.ts';
 
 export interface Bucket {
   readonly name: string;
@@ -162,21 +161,22 @@ export class FilesClient {
     return this.#transport.json({ method: 'GET', path });
   }
 
-  put(
-    bucket: string,
-    key: string,
-    body: { readonly type: string; readonly stream: Readable; readonly length?: number },
-  ): Promise<FileInfo> {
+  put(bucket: string, key: string, body: Body): Promise<FileInfo> {
     return this.#transport.json({ method: 'PUT', path: pathOf(bucket, key), body });
   }
 
-  append(bucket: string, key: string, stream: Readable): Promise<FileInfo> {
+  append(bucket: string, key: string, stream: Body['stream']): Promise<FileInfo> {
     const body = { type: 'application/octet-stream', stream };
     return this.#transport.json({ method: 'POST', path: `${pathOf(bucket, key)}?append`, body });
   }
 
   get(bucket: string, key: string): Promise<IncomingMessage> {
     return this.#transport.bytes({ method: 'GET', path: pathOf(bucket, key) });
+  }
+
+  /** For whoever gives the pieces back. */
+  pieces(bucket: string, key: string): Promise<PiecesAnswer> {
+    return this.#transport.pieces(pathOf(bucket, key));
   }
 
   /** Begun for that very key and not completed. */
@@ -196,7 +196,7 @@ export class FilesClient {
     size: number,
   ): Promise<{ readonly upload: string }> {
     const path = `${pathOf(to.bucket, to.key)}?uploads&size=${size}`;
-    const body = { type, stream: Readable.from([]), length: 0 };
+    const body = { type, stream: nothing(), length: 0 };
     return this.#transport.json({ method: 'POST', path, body });
   }
 
@@ -212,7 +212,7 @@ export class FilesClient {
   putPart(
     to: { readonly bucket: string; readonly key: string },
     { upload, number }: { readonly upload: string; readonly number: number },
-    body: { readonly type: string; readonly stream: Readable; readonly length: number },
+    body: Body,
   ): Promise<FilePart> {
     const query = `upload=${encodeURIComponent(upload)}&part=${number}`;
     return this.#transport.json({
@@ -347,3 +347,5 @@ function pathOf(bucket: string, key?: string): string {
   const path = `/files/${encodeURIComponent(bucket)}`;
   return key === undefined ? path : `${path}/${key.split('/').map(encodeURIComponent).join('/')}`;
 }
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}

@@ -1,12 +1,13 @@
 /** Files on their way between here and a bucket: whole ones at once, large ones in parts, so that what breaks off goes on where it was. */
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { access, constants, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { access, constants, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { Readable, Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { Readable } from 'node:stream';
 import { temporaryName } from '../base/disk.ts';
 import { isMolnError, messageOf, MolnError, systemCode } from '../base/errors.ts';
+import { giveBack, PIECE_BYTES_MAX, takePiece } from '../base/piece-pool.ts';
+import { settleAll } from '../base/settle-all.ts';
 import { formatBytes } from '../base/units.ts';
 import { mediaTypeOf } from '../http/media-type.ts';
 import type { Context } from './command.ts';
@@ -23,12 +24,12 @@ const MIB: number = 1024 * 1024;
 const BYTES = 'application/octet-stream';
 const TRIES_MAX = 5;
 const AGAIN_MS = 1000;
-/** At a time from a file that is sent: with 64 KiB, which a stream takes by itself, it costs nearly twice as much. */
-const READ_BYTES: number = MIB / 4;
 const SHOW_EVERY_BYTES: number = 8 * MIB;
 /** Files from this size on go in parts. */
 const PARTS_FROM_BYTES: number = 64 * MIB;
 const PART_BYTES: number = 32 * MIB;
+/** While one is made durable, another one is sent. */
+const PARTS_AT_A_TIME = 2;
 /** S3 allows no more; larger files have larger parts. */
 const PARTS_MAX = 10_000;
 /** What tools upload in: ours, aws-cli's, rclone's, and others. */
@@ -48,9 +49,9 @@ export async function putFile(context: Context, path: string, to: FilePlace): Pr
   const { size } = await readable(path, from);
   using meter = new Meter(context, `${bucket}/${key}`, size);
   if (size >= PARTS_FROM_BYTES) return await putInParts(context, from, { to, size, meter });
+  const way = { bytes: 0 };
   return await again(context, () => {
-    meter.bytes = 0;
-    const stream = meter.pass(createReadStream(from, { highWaterMark: READ_BYTES }));
+    const stream = meter.pass(piecesOf(from, { start: 0, length: size }), way);
     return files.put(bucket, key, { type: mediaTypeOf(key), stream, length: size });
   });
 }
@@ -77,25 +78,34 @@ async function putInParts(
   const partBytes = partBytesOf(size);
   const begun = await begunUpload(context, path, { to, size });
   const upload = begun?.upload ?? (await files.createUpload(to, mediaTypeOf(to.key), size)).upload;
-  const parts: FilePart[] = [];
-  for (let start = 0; start < size; start += partBytes) {
-    const number = parts.length + 1;
-    const range = { start, end: Math.min(start + partBytes, size) - 1 };
-    const length = range.end - start + 1;
+  const putPart = async (number: number): Promise<FilePart> => {
+    const start = (number - 1) * partBytes;
+    const length = Math.min(partBytes, size - start);
     const before = begun?.parts.get(number);
     if (before !== undefined) {
       meter.add(length);
-      parts.push(before);
-      continue;
+      return before;
     }
-    const sent = meter.bytes;
-    const part = await again(context, () => {
-      meter.bytes = sent;
-      const stream = meter.pass(createReadStream(path, { ...range, highWaterMark: READ_BYTES }));
+    const way = { bytes: 0 };
+    return await again(context, () => {
+      const stream = meter.pass(piecesOf(path, { start, length }), way);
       return files.putPart(to, { upload, number }, { type: BYTES, stream, length });
     });
-    parts.push(part);
-  }
+  };
+  const parts: FilePart[] = Array.from({ length: Math.ceil(size / partBytes) });
+  let begunParts = 0;
+  const putParts = async (): Promise<void> => {
+    while (begunParts < parts.length) {
+      const number = ++begunParts;
+      try {
+        parts[number - 1] = await putPart(number);
+      } catch (error) {
+        begunParts = parts.length;
+        throw error;
+      }
+    }
+  };
+  await settleAll(Array.from({ length: PARTS_AT_A_TIME }, putParts));
   return await again(context, () => files.completeUpload(to, upload, parts));
 }
 
@@ -140,10 +150,15 @@ export async function getFile(context: Context, from: FilePlace, path: string): 
   const temporary = temporaryName(path);
   try {
     await mkdir(dirname(path), { recursive: true });
-    const body = await context.client().files().get(from.bucket, from.key);
-    const size = Number(body.headers['content-length'] ?? 0);
-    using meter = new Meter(context, `${from.bucket}/${from.key}`, size);
-    await pipeline(meter.pass(body), createWriteStream(temporary, { flags: 'wx' }));
+    {
+      await using file = await open(temporary, 'wx');
+      const { length, pieces } = await context.client().files().pieces(from.bucket, from.key);
+      using meter = new Meter(context, `${from.bucket}/${from.key}`, length);
+      for await (const piece of meter.pass(pieces)) {
+        await file.writeFile(piece);
+        giveBack(piece);
+      }
+    }
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
@@ -210,6 +225,21 @@ async function hashOf(path: string, name: 'md5' | 'sha256', range: FileRange): P
   return hash.digest();
 }
 
+/** Of a file, as it is while it is read: one that ends before is not what was announced. */
+async function* piecesOf(
+  path: string,
+  { start, length }: { readonly start: number; readonly length: number },
+): AsyncGenerator<Uint8Array, void, undefined> {
+  await using file = await open(path);
+  for (let at = 0; at < length;) {
+    const piece = takePiece(Math.min(PIECE_BYTES_MAX, length - at));
+    const { bytesRead } = await file.read(piece, 0, piece.length, start + at);
+    if (bytesRead === 0) throw new Error(`it ended at ${start + at} bytes`);
+    at += bytesRead;
+    yield piece.subarray(0, bytesRead);
+  }
+}
+
 /** As when a machine goes away while it is written to: it is sent to another one. */
 async function again<T>(context: Context, work: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
@@ -234,15 +264,18 @@ class Meter implements Disposable {
     this.#display = size < SHOW_EVERY_BYTES ? undefined : showSteps(context, title);
   }
 
-  pass(body: Readable): Readable {
-    const through = new Transform({
-      transform: (chunk: Buffer, _encoding, done) => {
-        this.add(chunk.length);
-        done(null, chunk);
-      },
-    });
-    body.once('error', (error) => through.destroy(error));
-    return body.pipe(through);
+  /** `way`: how much of a part has gone, which is sent again from its beginning when that breaks off. */
+  async *pass(
+    body: AsyncIterable<Uint8Array>,
+    way = { bytes: 0 },
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    this.bytes -= way.bytes;
+    way.bytes = 0;
+    for await (const piece of body) {
+      way.bytes += piece.length;
+      this.add(piece.length);
+      yield piece;
+    }
   }
 
   add(bytes: number): void {

@@ -9,11 +9,15 @@ import {
   type OutgoingHttpHeaders,
   type RequestOptions,
 } from 'node:http';
+import { addAbortListener, once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { connect as tlsConnect, type TLSSocket } from 'node:tls';
 import { isMolnError, MolnError, messageOf, systemCode, type ErrorBody } from '../base/errors.ts';
+import { giveBack } from '../base/piece-pool.ts';
 import { systemClock } from '../base/time.ts';
+import { BodyDoor } from '../blobs/blobs.ts';
 import { decodeLines, isLoopback } from '../net/net.ts';
 import { noNodeError, unreachableError, usageError } from './errors.ts';
 import { isPinned, parsePin } from './pin.ts';
@@ -29,6 +33,7 @@ const AGAIN_WITHIN_MS = 30_000;
 const AGAIN_AFTER_MS = 500;
 const DEFAULT_API_PORT = 7420;
 const OK = 200;
+const READ_BYTES: number = 256 * 1024;
 
 export type Target =
   | { readonly kind: 'local'; readonly dataFolder: string }
@@ -61,20 +66,33 @@ export function remoteTarget(
   return { kind: 'remote', url: parsed, token, pin: pin === undefined ? undefined : parsePin(pin) };
 }
 
+export interface Body {
+  readonly type: string;
+  /** Its pieces are given back (`base/piece-pool.ts`). */
+  readonly stream: AsyncIterable<Uint8Array>;
+  /** In bytes, when it is known. */
+  readonly length?: number;
+}
+
 export interface Call {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
   readonly json?: unknown;
   /** By it the node knows what it has done already: whose answer is lost is asked for again. Not with a body. */
   readonly idempotencyKey?: string;
-  /** `length`: in bytes, when it is known. */
-  readonly body?: { readonly type: string; readonly stream: Readable; readonly length?: number };
+  readonly body?: Body;
   /** Ends this call alone. */
   readonly signal?: AbortSignal;
   /** Of one line of the answer. */
   readonly lineBytesMax?: number;
   /** A line with an error is given like any other: the answer goes on after it. */
   readonly errorsAreLines?: boolean;
+}
+
+export interface PiecesAnswer {
+  /** Of all of it, in bytes. */
+  readonly length: number;
+  readonly pieces: AsyncIterable<Uint8Array>;
 }
 
 /** Where to, and what to say who asks. */
@@ -105,6 +123,34 @@ export class Transport {
   /** The answer's bytes as they come. */
   bytes(call: Call): Promise<IncomingMessage> {
     return this.#send(call);
+  }
+
+  /** The same in pieces that are to be given back (`base/piece-pool.ts`), for what may be long. They are read to their end, or left by `return`. */
+  async pieces(path: string): Promise<PiecesAnswer> {
+    const target = this.#target;
+    if (target.kind === 'remote') {
+      const answer = await this.bytes({ method: 'GET', path });
+      return { length: Number(answer.headers['content-length'] ?? 0), pieces: answer };
+    }
+    const stack = new DisposableStack();
+    const door = stack.use(
+      new BodyDoor({
+        connect: () => connected(join(target.dataFolder, 'run', 'api.sock')),
+        connections: 1,
+        idleMs: 0,
+      }),
+    );
+    stack.use(addAbortListener(this.#signal, () => door[Symbol.dispose]()));
+    const explained = (error: unknown): unknown => this.#explain((error as Error).cause ?? error);
+    try {
+      const { status, headers, body } = await door.ask({ method: 'GET', path, headers: {} });
+      const pieces = until(body, stack, explained);
+      if (status !== OK) throw errorOf(status, await readAll(pieces));
+      return { length: Number(headers['content-length'] ?? 0), pieces };
+    } catch (error) {
+      stack.dispose();
+      throw explained(error);
+    }
   }
 
   /** The answer's lines, each decoded, as they come. Ends quietly when the signal aborts. */
@@ -215,41 +261,96 @@ export class Transport {
  * Sends the body when the node asks for it (RFC 9110 10.1.1) and no longer than until it has answered: a refusal must
  * be read, not drown in a broken pipe.
  */
-function upload(body: Readable, request: ClientRequest): void {
+function upload(body: AsyncIterable<Uint8Array>, request: ClientRequest): void {
   let begun = false;
+  let isWanted = true;
   let answer: IncomingMessage | undefined;
+  let move = Promise.withResolvers<void>();
+  const stop = (): void => {
+    isWanted = false;
+    move.resolve();
+  };
+  const leave = (): void => {
+    stop();
+    // One that waits for its next piece would wait for ever.
+    if (body instanceof Readable) body.destroy();
+  };
+  const send = async (): Promise<void> => {
+    for await (const piece of body) {
+      if (!isWanted) return;
+      move = Promise.withResolvers();
+      if (request.write(piece, sentOf(piece))) continue;
+      await move.promise;
+    }
+    if (isWanted) request.end();
+  };
   const begin = (): void => {
     if (begun || request.destroyed) return;
     begun = true;
-    body.pipe(request);
+    send().catch((cause: unknown) => {
+      if (!isWanted) return;
+      const error = cause instanceof MolnError ? cause : brokenOff(cause);
+      // Whoever reads the answer shall hear the reason, not that the connection broke.
+      answer?.destroy(error);
+      request.destroy(error);
+    });
   };
   const impatience = systemClock.after(CONTINUE_TIMEOUT_MS, begin);
+  request.on('drain', () => move.resolve());
   request.once('continue', begin).once('response', (response) => {
     answer = response;
     impatience[Symbol.dispose]();
-    if ((response.statusCode ?? 0) >= 300) body.unpipe(request);
+    if ((response.statusCode ?? 0) >= 300) stop();
     response.once('close', () => {
-      body.destroy();
+      leave();
       if (!request.writableFinished) request.destroy();
     });
   });
   request.once('close', () => {
     impatience[Symbol.dispose]();
-    body.destroy();
-  });
-  body.once('error', (cause) => {
-    const error = cause instanceof MolnError ? cause : brokenOff(cause);
-    // Whoever reads the answer shall hear the reason, not that the connection broke.
-    answer?.destroy(error);
-    request.destroy(error);
+    leave();
   });
 }
 
-function brokenOff(cause: Error): MolnError {
+/** Called when the kernel has it; after an error nobody knows. */
+function sentOf(piece: Uint8Array): (error?: Error | null) => void {
+  return (error) => {
+    if (error === undefined || error === null) giveBack(piece);
+  };
+}
+
+function brokenOff(cause: unknown): MolnError {
   return new MolnError('CLI_UNREADABLE', `What is sent broke off: ${messageOf(cause)}`, {
     hint: 'Look at the file, and send it again',
     cause,
   });
+}
+
+/** Reads into one buffer: what comes is copied out of it at once. */
+async function connected(path: string): Promise<Socket> {
+  const socket: Socket = connect({
+    path,
+    onread: {
+      buffer: Buffer.allocUnsafeSlow(READ_BYTES),
+      callback: (size, bytes) => socket.emit('data', (bytes as Buffer).subarray(0, size)),
+    },
+  });
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** All of it, with what it comes from. */
+async function* until(
+  body: AsyncIterable<Uint8Array>,
+  source: DisposableStack,
+  explained: (error: unknown) => unknown,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  using _source = source;
+  try {
+    yield* body;
+  } catch (error) {
+    throw explained(error);
+  }
 }
 
 /** Resolves once the peer is trusted; nothing was sent before. */
@@ -317,10 +418,10 @@ function untrusted(host: string, port: number, why: string): MolnError {
   );
 }
 
-async function readAll(answer: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
+async function readAll(answer: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
+  for await (const chunk of answer) {
     bytes += chunk.length;
     if (bytes > ANSWER_BYTES_MAX) throw new Error(`the answer is above ${ANSWER_BYTES_MAX} bytes`);
     chunks.push(chunk);

@@ -1,7 +1,8 @@
 /**
  * One block's bytes on their way to several storages at once, at the pace of the slowest. A storage that fails is dropped. The beginning is
- * kept for a storage that joins later, for as long as the block is small.
+ * kept for a storage that joins later, for as long as the block is small. Each storage gives each piece back (`piece-pool.ts`).
  */
+import { giveBack, share } from '../base/piece-pool.ts';
 import { Sums } from '../blobs/blobs.ts';
 import { QUEUED_BYTES_MAX, REPLAY_BYTES_MAX } from './limits.ts';
 
@@ -22,23 +23,42 @@ export class BlockFeed {
     return this.#sums;
   }
 
+  /** Those that were asked for. */
+  get sharedSums(): Sums | undefined {
+    return this.#sums;
+  }
+
   /** Undefined when what has passed is not there any more. */
   join(): AsyncIterable<Uint8Array> | undefined {
     if (this.#kept === undefined && this.#bytes > 0) return undefined;
     const reader = new Reader(() => this.#readers.delete(reader));
-    for (const piece of this.#kept ?? []) void reader.push(piece);
+    for (const piece of this.#kept ?? []) {
+      share(piece);
+      void reader.push(piece);
+    }
     if (this.#end === undefined) this.#readers.add(reader);
     else reader.end(this.#end);
     return reader;
   }
 
-  /** Resolves when all have room for more. */
+  /** Takes the piece over. Resolves when all have room for more. */
   async push(piece: Uint8Array): Promise<void> {
     this.#bytes += piece.length;
     this.#sums?.update(piece);
-    if (this.#bytes > REPLAY_BYTES_MAX) this.#kept = undefined;
-    this.#kept?.push(piece);
-    await Promise.all([...this.#readers].map((reader) => reader.push(piece)));
+    if (this.#bytes > REPLAY_BYTES_MAX) {
+      this.#kept?.forEach(giveBack);
+      this.#kept = undefined;
+    }
+    if (this.#kept !== undefined) {
+      share(piece);
+      this.#kept.push(piece);
+    }
+    const taken = [...this.#readers].map((reader) => {
+      share(piece);
+      return reader.push(piece);
+    });
+    giveBack(piece);
+    await Promise.all(taken);
   }
 
   end(): void {

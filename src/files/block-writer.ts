@@ -4,7 +4,7 @@
  */
 import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { BlobStore, PutOptions, Written } from '../blobs/blobs.ts';
+import type { BlobStore, PutOptions, Sums, Written } from '../blobs/blobs.ts';
 import { BlockFeed } from './block-feed.ts';
 import { noStorage, policyUnmet, storageFull } from './errors.ts';
 import { choose, isHere, judge, type Place } from './placement.ts';
@@ -73,6 +73,12 @@ export class BlockWriter {
     for (const place of chosen) this.#begin(place);
   }
 
+  /** Of what was pushed; undefined when no storage of this process takes them. */
+  get sums(): Sums | undefined {
+    return this.#feed.sharedSums;
+  }
+
+  /** Takes the piece over. */
   async push(piece: Uint8Array): Promise<void> {
     await this.#feed.push(piece);
     if (this.#failures.size >= this.#attempts.length) this.#replace();
@@ -126,7 +132,8 @@ export class BlockWriter {
     try {
       const sums =
         place.node === this.#places.self && place.isRented !== true ? this.#feed.sums : undefined;
-      const put = sums === undefined ? this.#wish.put : { ...this.#wish.put, sums };
+      const given = { ...this.#wish.put, givesPieces: true };
+      const put = sums === undefined ? given : { ...given, sums };
       return await blobs.put(this.#wish.cid, body, put);
     } catch (error) {
       // Whatever it did not take must not hold up the others.

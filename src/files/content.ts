@@ -1,7 +1,8 @@
 /** The bytes of objects and parts: cut into blocks when they come, put together again when they are read. */
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { randomHex } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
+import { giveBack, share } from '../base/piece-pool.ts';
 import type { Clock } from '../base/time.ts';
 import { type About, encodeAbout } from './about.ts';
 import { type Places, BlockWriter, type StoredBlock } from './block-writer.ts';
@@ -147,7 +148,7 @@ export class Contents {
       throw storageFull();
   }
 
-  /** Nothing of it counts before its rows are in the catalogue; what fails on the way is collected as garbage. */
+  /** Nothing of it counts before its rows are in the catalogue; what fails on the way is collected as garbage. Pieces of the body are given back. */
   async write(body: AsyncIterable<Uint8Array>, wish: WriteWish): Promise<StoredContent> {
     this.checkRoom(wish);
     const writer = new ContentWriter(this.#options, wish);
@@ -349,7 +350,8 @@ class ContentWriter {
   readonly #wish: WriteWish;
   readonly #fid: string;
   readonly #md5 = createHash('md5');
-  readonly #sha256 = createHash('sha256');
+  /** Of the plain bytes; undefined while the sums of the first block are of the same. */
+  #sha256: Hash | undefined;
   readonly #encode: ((piece: Uint8Array) => Uint8Array) | undefined;
   readonly #blocks: StoredBlock[] = [];
   /** Of a content that may still be small. */
@@ -365,17 +367,20 @@ class ContentWriter {
     this.#wish = wish;
     this.#fid = wish.fid ?? blocksFid(options.clock.now());
     if (!wish.mayInline) this.#head = undefined;
-    if (wish.secret !== undefined) this.#encode = coderOf(wish.secret, this.#fid, 0);
+    if (wish.secret === undefined) return;
+    this.#encode = coderOf(wish.secret, this.#fid, 0);
+    this.#sha256 = createHash('sha256');
   }
 
   async push(plain: Uint8Array): Promise<void> {
     if (plain.length === 0) return;
     this.#md5.update(plain);
-    this.#sha256.update(plain);
+    if (this.#encode !== undefined) this.#sha256?.update(plain);
     this.#size += plain.length;
     const { size } = this.#wish;
     if (size !== undefined && this.#size > size) throw sizeWrong(size, this.#size);
     const piece = this.#encode === undefined ? plain : this.#encode(plain);
+    if (piece !== plain) giveBack(plain);
     if (this.#head === undefined) return await this.#store(piece);
     this.#head.push(piece);
     if (this.#size <= INLINE_BYTES_MAX) return;
@@ -389,12 +394,13 @@ class ContentWriter {
     if (size !== undefined && this.#size !== size) throw sizeWrong(size, this.#size);
     if (this.#open !== undefined) await this.#close(this.#open);
     if (this.#ending !== undefined) this.#blocks.push(await this.#ending);
+    const data = this.#head === undefined ? null : Buffer.concat(this.#head);
+    const sha256 = this.#sha256 ?? createHash('sha256').update(data ?? '');
     const received = {
       size: this.#size,
       md5: this.#md5.digest('hex'),
-      sha256: this.#sha256.digest('hex'),
+      sha256: sha256.digest('hex'),
     };
-    const data = this.#head === undefined ? null : Buffer.concat(this.#head);
     return {
       ...received,
       fid: this.#fid,
@@ -416,9 +422,11 @@ class ContentWriter {
     while (rest.length > 0) {
       this.#open ??= this.#begin();
       const some = rest.subarray(0, CHUNK_BYTES - this.#openBytes);
+      rest = rest.subarray(some.length);
+      if (rest.length > 0) share(rest);
+      if (this.#encode === undefined) this.#sha256?.update(some);
       await this.#open.push(some);
       this.#openBytes += some.length;
-      rest = rest.subarray(some.length);
       if (this.#openBytes === CHUNK_BYTES) await this.#close(this.#open);
     }
   }
@@ -429,7 +437,7 @@ class ContentWriter {
     const fid = this.#fid;
     const index = this.#blocks.length + (this.#ending === undefined ? 0 : 1);
     const left = size === undefined ? undefined : size - index * CHUNK_BYTES;
-    return new BlockWriter({
+    const writer = new BlockWriter({
       places,
       log,
       wish: {
@@ -447,11 +455,14 @@ class ContentWriter {
         },
       },
     });
+    if (writer.sums === undefined) this.#sha256 ??= createHash('sha256');
+    return writer;
   }
 
   async #close(open: BlockWriter): Promise<void> {
     this.#open = undefined;
     this.#openBytes = 0;
+    this.#sha256 ??= open.sums?.sha256();
     const ending = open.finish();
     // Whoever awaits it later must find it handled until then.
     ending.catch(() => undefined);

@@ -316,7 +316,10 @@ export interface FileStore {
   head(bucket: string, key: string, version?: string): Promise<ObjectInfo | undefined>;
   /** `key`: the client's, if the object is encrypted by it. Throws at once `FILES_ENCRYPTED` and `FILES_ENCRYPTION_KEY`. */
   read(info: ObjectInfo, range?: Range, key?: Uint8Array): AsyncIterable<Uint8Array>;
-  /** `FILES_CONDITION`, `FILES_QUOTA`, `FILES_FULL`, `FILES_SIZE`, `FILES_NO_BUCKET`. */
+  /**
+   * `FILES_CONDITION`, `FILES_QUOTA`, `FILES_FULL`, `FILES_SIZE`, `FILES_NO_BUCKET`. Pieces of the body, here and wherever there is one, are given
+   * back (`base/piece-pool.ts`): whoever makes several of one shares it.
+   */
   put(
     bucket: string,
     key: string,

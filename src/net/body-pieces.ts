@@ -46,6 +46,16 @@ export class BodyPieces implements AsyncIterableIterator<Uint8Array> {
     return this.#left;
   }
 
+  /** Somebody has asked for it. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
+  /** Somebody waits for more of it. */
+  get isAwaited(): boolean {
+    return this.#more !== undefined;
+  }
+
   /** At most as many as are left. */
   take(bytes: Buffer, from: number, to: number): void {
     if (this.#isUnwanted) {
@@ -100,6 +110,7 @@ export class BodyPieces implements AsyncIterableIterator<Uint8Array> {
       if (this.#left === 0 || this.#isUnwanted) return { done: true, value: undefined };
       if (this.#why !== undefined) throw this.#why;
       await new Promise<void>((resolve) => (this.#more = resolve));
+      this.#more = undefined;
     }
   }
 

@@ -30,6 +30,8 @@ export interface RequestConnectionOptions<R extends RequestLook> {
    * that is so; its sender is told to begin when it is read.
    */
   readonly take: (request: R, bytes: Buffer, long: BodyPieces | undefined) => boolean;
+  /** Of a long body something must come within this while it is waited for; and of one that nobody wants, while it is dropped. Default: for ever. */
+  readonly stallMs?: number;
   /** Takes the socket over; what was read of it is put back. Whoever does so lets it go on. */
   readonly handOver: (socket: Socket) => void;
   /** It is not this connection's any more: closed, or handed over. */
@@ -45,6 +47,8 @@ export class RequestConnection<R extends RequestLook> {
   readonly writer: DirectWriter;
   readonly #options: RequestConnectionOptions<R>;
   readonly #socket: Socket;
+  /** Of a long body. */
+  #stallMs: number;
   /** What came and could not be looked at, or was not all there. */
   #held = NOTHING;
   /** Of the request that is being answered, while it comes. */
@@ -63,8 +67,13 @@ export class RequestConnection<R extends RequestLook> {
     this.#socket.destroySoon();
   };
   readonly #onClose = (): void => {
-    this.#body?.fail(new Error('The client went away'));
+    this.#body?.fail(Object.assign(new Error('The client went away'), { code: 'ECONNRESET' }));
     this.#leave();
+  };
+  /** Without anything that moves nobody would begin the time anew. */
+  readonly #onTimeout = (): void => {
+    if (this.#isBusy && this.#body?.isAwaited !== true) this.#socket.setTimeout(this.#stallMs);
+    else this.#socket.destroy();
   };
   // "close" follows.
   readonly #onError = (): void => undefined;
@@ -72,6 +81,7 @@ export class RequestConnection<R extends RequestLook> {
   constructor(options: RequestConnectionOptions<R>) {
     this.#options = options;
     this.#socket = options.socket;
+    this.#stallMs = options.stallMs ?? 0;
     this.writer = new DirectWriter(options.socket);
   }
 
@@ -90,9 +100,14 @@ export class RequestConnection<R extends RequestLook> {
     return this.#isOver;
   }
 
-  /** The answer that is being made is the last one, as it is while its request has not all come. */
+  /** The answer that is being made is the last one. */
   get isEnding(): boolean {
-    return this.#isEnding || this.#body !== undefined;
+    return this.#isEnding;
+  }
+
+  /** Something of the body of its request is still to come. What nobody reads is dropped after the answer, unless that is the last one. */
+  get isReceiving(): boolean {
+    return this.#body !== undefined;
   }
 
   /** A part of a request has come, and nothing is being answered. */
@@ -110,7 +125,7 @@ export class RequestConnection<R extends RequestLook> {
    * A request that is being answered is let be, however long that takes.
    */
   sweep(): void {
-    if (this.#isBusy || this.#isEnding) return;
+    if (this.#isBusy || this.#isEnding || this.isReceiving) return;
     if (this.isWaiting) this.handOver();
     else if (this.#wasQuiet) this.end();
     this.#wasQuiet = true;
@@ -127,10 +142,11 @@ export class RequestConnection<R extends RequestLook> {
     this.#isBusy = false;
     this.#wasQuiet = false;
     if (this.#isOver) return;
-    if (this.#body !== undefined) {
-      this.#linger(this.#body);
-      return;
-    }
+    if (this.#body !== undefined) this.#drop(this.#body);
+    else this.#next();
+  }
+
+  #next(): void {
     if (this.#isEnding) {
       this.#socket.destroySoon();
       return;
@@ -153,11 +169,13 @@ export class RequestConnection<R extends RequestLook> {
   }
 
   /** Closed with something unread, a connection is reset, and the answer may be lost with it. */
-  #linger(body: BodyPieces): void {
-    this.#isEnding = true;
+  #drop(body: BodyPieces): void {
     void body.return();
-    this.#socket.end();
-    this.#socket.setTimeout(LINGER_MS, () => this.#socket.destroy());
+    if (this.#isEnding) {
+      this.#stallMs = LINGER_MS;
+      this.#socket.end();
+    }
+    this.#socket.setTimeout(this.#stallMs);
   }
 
   #take(buffer: Buffer, size: number): void {
@@ -193,15 +211,17 @@ export class RequestConnection<R extends RequestLook> {
     }
     this.#isNew = false;
     if (!keepAlive) this.#isEnding = true;
-    if (body !== undefined) this.#fill(body, buffer, { from: bodyStart, to: size });
-    else this.#held = end < size ? Buffer.from(buffer.subarray(end, size)) : NOTHING;
+    this.#held = end < size ? Buffer.from(buffer.subarray(end, size)) : NOTHING;
+    if (body === undefined) return;
+    this.#socket.on('timeout', this.#onTimeout);
+    this.#fill(body, buffer, { from: bodyStart, to: size });
   }
 
   #bodyOf({ bodyStart, end, expectsContinue }: R): BodyPieces {
     return new BodyPieces({
       socket: this.#socket,
       length: end - bodyStart,
-      idleMs: 0,
+      idleMs: this.#stallMs,
       readerMs: 0,
       onBegin: () => {
         if (expectsContinue && !this.#isOver) this.writer.writeText(CONTINUE);
@@ -212,12 +232,14 @@ export class RequestConnection<R extends RequestLook> {
 
   #fill(body: BodyPieces, bytes: Buffer, { from, to }: { from: number; to: number }): void {
     const end = Math.min(to, from + body.left);
+    this.#body = body;
+    this.#socket.setTimeout(this.#stallMs);
     body.take(bytes, from, end);
-    const isWhole = body.left === 0;
-    this.#body = isWhole ? undefined : body;
-    if (!isWhole) return;
-    if (!this.#isBusy) this.#socket.destroySoon();
-    else if (end < to) this.#held = Buffer.from(bytes.subarray(end, to));
+    if (body.left > 0) return;
+    this.#body = undefined;
+    this.#socket.off('timeout', this.#onTimeout).setTimeout(0);
+    this.#held = end < to ? Buffer.from(bytes.subarray(end, to)) : NOTHING;
+    if (!this.#isBusy) this.#next();
   }
 
   #leave(): void {

@@ -6,6 +6,7 @@ import { decodeChunked } from './chunked-body.ts';
 import { S3Error } from './errors.ts';
 import { signV2, stringToSignV2 } from './signature-v2.ts';
 import { EMPTY_SHA256 } from '../base/aws-signature.ts';
+import { giveBack, takePiece } from '../base/piece-pool.ts';
 import { parseTarget } from './uri.ts';
 
 const SECRET = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY';
@@ -233,4 +234,42 @@ test('chunks with fields after them', async () => {
   ]) {
     await assert.rejects(decoded(Buffer.from(text), 5, options), S3Error, text.slice(0, 20));
   }
+});
+
+test('chunks share the pieces that they came in until each was given back', async () => {
+  const bytes = Buffer.from(Uint8Array.from({ length: 3_000_000 }, (_, at) => (at >> 8) ^ at));
+  const parts: Buffer[] = [];
+  for (let at = 0; at < bytes.length; at += 70_000) {
+    const chunk = bytes.subarray(at, at + 70_000);
+    parts.push(Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from('\r\n'));
+  }
+  const coded = Buffer.concat([...parts, Buffer.from('0\r\n\r\n')]);
+  const buffers = new Set<ArrayBufferLike>();
+  let came = 0;
+  const pieces = async function* (): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < coded.length; at += 200_000) {
+      const piece = takePiece(Math.min(200_000, coded.length - at));
+      coded.copy(piece, 0, at);
+      buffers.add(piece.buffer);
+      came++;
+      yield await Promise.resolve(piece);
+    }
+  };
+  const held: Uint8Array[] = [];
+  let got = Buffer.alloc(0);
+  const take = (): void => {
+    const piece = held.shift() ?? assert.fail('nothing came');
+    got = Buffer.concat([got, piece]);
+    giveBack(piece);
+  };
+  for await (const piece of decodeChunked(pieces(), {
+    signer: undefined,
+    decodedLength: bytes.length,
+  })) {
+    held.push(piece);
+    if (held.length > 5) take();
+  }
+  while (held.length > 0) take();
+  assert.ok(got.equals(bytes));
+  assert.ok(buffers.size < came);
 });

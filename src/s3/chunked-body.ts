@@ -3,6 +3,7 @@
  * the end is reached only if every signature, length and field was good, so whoever commits at the end commits nothing else.
  */
 import { createHash, type Hash, type KeyObject } from 'node:crypto';
+import { giveBack, share } from '../base/piece-pool.ts';
 import { S3Error } from './errors.ts';
 import {
   chunkStringToSign,
@@ -44,6 +45,7 @@ export async function* decodeChunked(
   const decoder = new Decoder(options);
   for await (const piece of source) {
     yield* decoder.push(piece);
+    giveBack(piece);
   }
   decoder.end();
 }
@@ -80,12 +82,13 @@ class Decoder {
         const data = bytes.subarray(at, at + this.#left);
         at += data.length;
         this.#take(data);
+        share(data);
         yield data;
         continue;
       }
       const end = bytes.indexOf(LF, at);
       if (end < 0) {
-        this.#rest = bytes.subarray(at);
+        this.#rest = Buffer.from(bytes.subarray(at));
         if (this.#rest.length > LINE_BYTES_MAX) throw malformed();
         return;
       }

@@ -1,6 +1,7 @@
 /**
- * A server of node:http that reads small requests itself and answers them past it, for node:http costs as much as all the rest of a small object. A
- * connection begins so; the first request that is anything but a plain one (`WholeRequest`) goes to node:http, and the connection with it.
+ * A server of node:http that reads plain requests itself and answers them past it, for node:http costs as much as all the rest of a small object, and its
+ * buffers more than all that is done with a large body: here it comes in pieces that are given back. A connection begins so; the first request that is
+ * anything but a plain one (`WholeRequest`) goes to node:http, and the connection with it.
  */
 import {
   type IncomingHttpHeaders,
@@ -17,16 +18,15 @@ import type { FieldScanner } from '../http/head.ts';
 import { formatHttpDate } from '../http/http-date.ts';
 import { statusLine } from '../http/status.ts';
 import { WholeRequest } from '../http/whole-request.ts';
-import { RequestConnection } from '../net/net.ts';
+import { type BodyPieces, RequestConnection } from '../net/net.ts';
 import type { Incoming } from './incoming.ts';
 
-/** Of head and body: what one read of a socket may bring. */
+/** Of head and body, what one read of a socket may bring: a longer body is taken as it comes. */
 const REQUEST_BYTES_MAX: number = 64 * 1024;
-/** Forms and documents, which are POSTs, are for node:http. */
-const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE']);
+const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'POST', 'DELETE']);
 /** A body up to this goes with its head in one buffer: the copy costs less than a second one. */
 const TOGETHER_BYTES_MAX: number = 16 * 1024;
-const wholeRequest = new WholeRequest(REQUEST_BYTES_MAX, METHODS);
+const wholeRequest = new WholeRequest(REQUEST_BYTES_MAX, METHODS, { takesLong: true });
 
 /** Milliseconds. */
 export interface QuickTimes {
@@ -105,7 +105,8 @@ class QuickConnection {
     this.#connection = new RequestConnection({
       socket,
       request: wholeRequest,
-      take: (request, bytes) => this.#take(request, bytes),
+      stallMs: options.stallMs,
+      take: (request, bytes, long) => this.#take(request, bytes, long),
       ...events,
     });
   }
@@ -133,19 +134,24 @@ class QuickConnection {
   }
 
   /** False when it is for node:http. */
-  #take(request: WholeRequest, bytes: Buffer): boolean {
+  #take(request: WholeRequest, bytes: Buffer, long: BodyPieces | undefined): boolean {
     const headers = headersOf(request.head);
     if (headers === undefined) return false;
     const { method, target } = request.head;
-    const body = Buffer.from(bytes.subarray(request.bodyStart, request.end));
+    const { expectsContinue } = request;
+    const body = long ?? only(Buffer.from(bytes.subarray(request.bodyStart, request.end)));
     void this.#options.serve({
       method,
       target,
       headers,
       socket: this.#socket,
-      body: only(body),
-      isComplete: () => true,
-      write: (answer) => this.#write(method, answer),
+      body,
+      isComplete: () => long === undefined || long.left === 0,
+      write: (answer) => {
+        // As with node:http: who waits in vain for 100 might send its body all the same, and clients rely on that.
+        if (expectsContinue && long?.hasBegun === false) this.#connection.end();
+        return this.#write(method, answer);
+      },
       isGone: () => this.#connection.isOver,
       cut: () => this.cut(),
     });

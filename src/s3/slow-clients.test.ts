@@ -59,8 +59,10 @@ test('a client that does nothing is cut', async (t) => {
   });
 
   await t.test('in the middle of a body', async () => {
-    const put = `PUT /photos/new HTTP/1.1\r\nHost: x\r\nContent-Length: ${LARGE_BYTES}\r\n\r\nx`;
-    assert.equal(await said(open(put)), '');
+    for (const more of ['', TWICE]) {
+      const put = `PUT /photos/new HTTP/1.1\r\nHost: x\r\n${more}Content-Length: ${LARGE_BYTES}\r\n\r\nx`;
+      assert.equal(await said(open(put)), '');
+    }
     assert.equal(await store.head('photos', 'new'), undefined);
   });
 
@@ -75,8 +77,10 @@ test('a client that does nothing is cut', async (t) => {
 
   await t.test('not while its body waits for what takes its time here, but then', async () => {
     const put = store.put.bind(store);
-    const quiet = once(server, 'timeout');
-    const seen = Promise.withResolvers<boolean>();
+    let socket: Socket;
+    let quiet: Promise<unknown>;
+    let seen = Promise.withResolvers<boolean>();
+    let connection: Socket;
     const { mock } = t.mock.method(store, 'put', (async (...asked) => {
       const slowly = async function* (): AsyncGenerator<Uint8Array> {
         let isFirst = true;
@@ -84,7 +88,7 @@ test('a client that does nothing is cut', async (t) => {
           if (isFirst) {
             isFirst = false;
             socket.write('y'.repeat(10_000));
-            const [connection] = (await quiet) as [Socket];
+            await quiet;
             seen.resolve(!connection.destroyed);
           }
           yield piece;
@@ -92,12 +96,17 @@ test('a client that does nothing is cut', async (t) => {
       };
       return await put(asked[0], asked[1], slowly(), asked[3]);
     }) satisfies typeof store.put);
-    const socket = open(
-      `PUT /photos/slow HTTP/1.1\r\nHost: x\r\nContent-Length: ${LARGE_BYTES}\r\n\r\nx`,
-    );
-    const text = said(socket);
-    assert.ok(await seen.promise);
-    assert.equal(await text, '');
+    for (const more of ['', TWICE]) {
+      seen = Promise.withResolvers();
+      const connected = once(server, 'connection');
+      const head = `PUT /photos/slow HTTP/1.1\r\nHost: x\r\n${more}Content-Length: ${LARGE_BYTES}\r\n\r\n`;
+      socket = open(`${head}${'x'.repeat(100_000)}`);
+      [connection] = (await connected) as [Socket];
+      quiet = once(connection, 'timeout');
+      const text = said(socket);
+      assert.ok(await seen.promise);
+      assert.equal(await text, '');
+    }
     mock.restore();
   });
 

@@ -98,8 +98,10 @@ test('files of a machine: large ones, and a mount', async (t) => {
       await until('another part is there', async () => (await parts(bucket)).length > left.length);
       process.kill(again.pid, 'SIGKILL');
       await again.ended();
-      const now = await parts(bucket);
-      assert.deepEqual(now.slice(0, left.length), left, 'what was there is not sent again');
+      const now = (await parts(bucket)).filter((part) =>
+        left.some(({ number }) => number === part.number),
+      );
+      assert.deepEqual(now, left, 'what was there is not sent again');
       await node.json(...put);
       await node.json('files', 'get', `${bucket}/large`, join(folder, 'back'));
       assert.equal(hashOf(readFileSync(join(folder, 'back'))), hashOf(large));
