@@ -124,6 +124,7 @@ export class PrimaryTerm {
       logger,
       barrier: () => thread.call('barrier', this.facts(false)),
     });
+    this.appender.whenAway((why) => this.#rejectWaiting(why));
   }
 
   get signal(): AbortSignal {
@@ -245,7 +246,7 @@ export class PrimaryTerm {
       await thread.call('rollBack');
       if (appended.barrier !== undefined) await this.passed(appended.barrier);
     });
-    return { failure: notCommitted(stripe, appended.why) };
+    return { failure: appended.away ?? notCommitted(stripe, appended.why) };
   }
 
   /** Sent to the log, and answered after `tookMs`: counts also when it did not get there. */
@@ -308,6 +309,7 @@ export class PrimaryTerm {
 
   #requireRoom(): void {
     this.requireTerm();
+    this.appender.requireReach();
     const { logBytesMax = LOG_BYTES_MAX, stripe } = this.options;
     if (this.pressure.kind === 'full') throw logFull(stripe, this.#gauge.bytes, logBytesMax);
     if (this.#queue.length < WAITING_TRANSACTIONS_MAX) return;
@@ -418,6 +420,7 @@ export class PrimaryTerm {
       } else {
         settle.isOpen = true;
         const beforeMs = this.#appendMs;
+        using _told = this.appender.whenAway((why) => settle.rejectAll(why));
         const { failure } = await this.append(entry);
         settle.isOpen = false;
         if (failure !== undefined) return settle.rejectAll(failure);

@@ -41,7 +41,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
   readonly #stop = new AbortController();
   #role: Role = 'mirror';
   readonly #progress: Progress;
-  /** A mirror had then all that the log had. */
+  /** It had then all that the log had. */
   #currentAtMs = -Infinity;
   #term: PrimaryTerm | undefined;
   #lease: Term | undefined;
@@ -244,8 +244,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
 
   async #notOlderThan(maxMs: number, waitMs: number | undefined): Promise<void> {
     const age = this.#options.clock.monotonicMs() - this.#currentAtMs;
-    // What a primary has is never older than its lease.
-    if (this.#term === undefined && age > maxMs) await this.#becomeCurrent(waitMs);
+    if (age > maxMs) await this.#becomeCurrent(waitMs);
   }
 
   #poke(): void {
@@ -417,10 +416,12 @@ export class Stripe implements StripeClient, AsyncDisposable {
 
   /** A lease is liveness only: while it cannot be renewed, appends and strong reads fail by themselves. */
   async #renew(lease: Term, term: PrimaryTerm): Promise<void> {
+    const beganMs = this.#options.clock.monotonicMs();
     try {
       await lease.renew();
       // Whoever takes over may do so without waiting for the lease to end.
       if ((await this.leader.recent())?.epoch !== term.options.epoch) await term.confirm();
+      this.#currentAtMs = beganMs;
     } catch (error) {
       if (isMolnError(error, 'DATABASE_NOT_PRIMARY')) return;
       if (isMolnError(error, 'REGISTRY_LEASE_LOST'))

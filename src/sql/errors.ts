@@ -79,6 +79,7 @@ const LOST: ReadonlySet<string> = new Set([
   'DATABASE_NOT_COMMITTED',
   'DATABASE_NOT_PRIMARY',
   'DATABASE_OUTCOME_UNKNOWN',
+  'REGISTRY_UNAVAILABLE',
 ]);
 const LOST_LIMITS: ReadonlySet<unknown> = new Set([
   'transaction',
