@@ -12,7 +12,7 @@ test('two of three nodes are killed under writes, and come back', async (t) => {
   await cluster.isManagedBy(3, 'a');
   const [a, b, c] = cluster.nodes;
   assert.ok(a !== undefined && b !== undefined && c !== undefined);
-  await a.json('db', 'create', 'shop', '--copies', '3');
+  await a.json('db', 'create', 'shop', '--copies', '3', '--stripes', '1');
   const { token } = await a.json<{ readonly token: string }>('db', 'token', 'shop');
   await clientOf(a, token).execute(COUNTED);
   await until('three copies that have everything', async () => {
@@ -24,7 +24,7 @@ test('two of three nodes are killed under writes, and come back', async (t) => {
   const leads = async (): Promise<string | null | undefined> =>
     (await a.json<DatabaseDetail>('db', 'show', 'shop')).stripeDetails[0]?.primary;
   // It loses the other two while it leads: what is on its way then is in doubt.
-  if ((await leads()) !== 'a') await a.json('db', 'move', 'shop', '0', 'a');
+  if ((await leads()) !== 'a') await a.json('db', 'move', 'shop', '0', '--to', 'a');
   await until('a to lead', async () => (await leads()) === 'a');
   const writing = new CountingClient(clientOf(a, token));
   writing.start();
