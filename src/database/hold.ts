@@ -267,7 +267,7 @@ export class Hold implements StripeTransaction {
       limitMet(
         limit,
         `The transaction was rolled back: it took more than ${ms} ms ${what}`,
-        'Send it as one batch; nothing was changed',
+        'Send it as one batch, or change fewer rows at once; nothing was changed',
         5,
       ),
     );
