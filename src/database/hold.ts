@@ -70,6 +70,7 @@ export class Hold implements StripeTransaction {
           this.#inside((thread) => thread.call('steps', steps, statementMs)),
         );
       } catch (error) {
+        this.#term.options.onFailure(error);
         if (tookTransaction(error)) this.#fail(asError(error));
         throw error;
       }

@@ -44,6 +44,8 @@ export interface PrimaryOptions {
   readonly logger: Logger;
   /** The term is over, or the file can no longer be written: called once. */
   readonly onLost: (reason: Error) => void;
+  /** Of a statement of a hold. */
+  readonly onFailure: (error: unknown) => void;
   /** What the file contains; told of every entry more. */
   readonly progress: Pick<Progress, 'applied' | 'moved'>;
   /** Of the same file. */
