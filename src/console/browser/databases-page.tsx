@@ -155,7 +155,7 @@ const STRIPE_COLUMNS: readonly Column<StripeDetail>[] = [
     key: 'append',
     label: 'Append',
     numeric: true,
-    cell: (stripe) => `${perGroup(stripe, stripe.appendMs, 2)} ms`,
+    cell: (stripe) => (stripe.groups === 0 ? '–' : `${perGroup(stripe, stripe.appendMs, 2)} ms`),
   },
 ];
 
