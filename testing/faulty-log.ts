@@ -15,8 +15,8 @@ export interface FaultyLog {
   readonly log: CommitLog;
   /** For the next appends, in order; then all is well again. */
   next(...faults: readonly Fault[]): void;
-  /** Answers to `head` fail so many times. */
-  blind(times: number): void;
+  /** Answers to `head` fail so many times, with that error. */
+  blind(times: number, error?: Error): void;
   /** What was late arrives; tells how many requests of them the log still took. */
   land(): Promise<number>;
   /** Indexes that were sent, also those that were lost. */
@@ -30,6 +30,7 @@ export function faultyLog(real: CommitLog): FaultyLog {
   const answers: (() => void)[] = [];
   let blindness = 0;
   const lost = (): Error => new Error('the network lost it');
+  let blinding: Error | undefined;
   const append: CommitLog['append'] = async (appends, reads) => {
     sent.push(...appends.map(({ entry }: { readonly entry: EncodedEntry }) => entry.index));
     const fault = faults.shift();
@@ -46,7 +47,7 @@ export function faultyLog(real: CommitLog): FaultyLog {
   const log: CommitLog = {
     append,
     async head(stripe) {
-      if (blindness-- > 0) throw lost();
+      if (blindness-- > 0) throw blinding ?? lost();
       return real.head(stripe);
     },
     heads: (...args) => real.heads(...args),
@@ -61,7 +62,10 @@ export function faultyLog(real: CommitLog): FaultyLog {
   return {
     log,
     next: (...wanted) => void faults.push(...wanted),
-    blind: (times) => void (blindness = times),
+    blind(times, error) {
+      blindness = times;
+      blinding = error;
+    },
     sent,
     async land() {
       for (const answer of answers.splice(0)) answer();

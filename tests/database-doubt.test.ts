@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
-import { isMolnError } from '../src/base/errors.ts';
+import { isMolnError, MolnError } from '../src/base/errors.ts';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
 import { Moment, type Stripe } from '../src/database/database.ts';
@@ -161,6 +161,47 @@ test('a successor takes over while an append is in doubt', async () => {
         isMolnError(error, 'DATABASE_NOT_PRIMARY'),
       );
       assert.deepEqual(await ids(successor), there);
+    });
+  }
+});
+
+test('the log is out of reach with something in doubt: that is unknown, the rest is refused, until it is back', async () => {
+  const away = new MolnError('REGISTRY_UNAVAILABLE', 'No manager answers', { retryable: true });
+  const isAway = (error: unknown): boolean => isMolnError(error, 'REGISTRY_UNAVAILABLE');
+  const isUnknown = (error: unknown): boolean => isMolnError(error, 'DATABASE_OUTCOME_UNKNOWN');
+  for (const [fault, wanted] of [
+    ['answerLost', [1, 2, 4]],
+    ['requestLost', [4]],
+  ] as const) {
+    await setting(async ({ faulty, primary }) => {
+      const back = async (): Promise<void> => {
+        faulty.blind(0);
+        await until('it takes writes again', async () => {
+          await primary.execute([{ sql: 'UPDATE t SET v = 1 WHERE id = 0' }]);
+          return true;
+        });
+      };
+      faulty.next(fault);
+      faulty.blind(1000, away);
+      const [doubtful, waiting, held] = [insert(primary, 1), insert(primary, 3), primary.begin()];
+      await assert.rejects(doubtful, isUnknown);
+      // In the same group as the first, or behind it.
+      await assert.rejects(waiting);
+      await assert.rejects(held, isAway);
+      await assert.rejects(insert(primary, 3), isAway);
+      await assert.rejects(primary.begin(), isAway);
+      await back();
+      await primary.execute([{ sql: 'DELETE FROM t WHERE id = 3' }]);
+
+      const hold = await primary.begin();
+      await hold.run({ sql: 'INSERT INTO t (id) VALUES (2)' });
+      faulty.next(fault);
+      faulty.blind(1000, away);
+      await assert.rejects(hold.commit(), isUnknown);
+      await hold.rollBack();
+      await back();
+      await insert(primary, 4);
+      assert.deepEqual(await ids(primary), wanted);
     });
   }
 });

@@ -1,6 +1,6 @@
 /** Copies that are not what they should be: found, put aside and built anew; and copies that begin from a snapshot. */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -135,6 +135,68 @@ for (const [what, sql, pattern] of TAMPERED) {
     await sameCopies(primary, mirror);
   });
 }
+
+/** Bytes of a file, from so far on, that a disk got wrong. What SQLite has in its log of writes is in the file by then. */
+async function spoil(
+  on: DatabaseUnderTest,
+  node: string,
+  from: number,
+  bytes: number,
+): Promise<void> {
+  const path = join(on.folder, node, 's1.sqlite');
+  using file = new DatabaseSync(path);
+  file.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  file.close();
+  const handle = await open(path, 'r+');
+  await handle.write(new Uint8Array(bytes).fill(0xa5), 0, bytes, from);
+  await handle.close();
+}
+
+test('a file with a spoiled header or end is put aside when it is opened, and built anew', async () => {
+  for (const spoiled of ['header', 'cut', 'empty'] as const) {
+    await using on = await startDatabase();
+    const primary = await filled(on);
+    const first = await on.copy('n2');
+    await first[Symbol.asyncDispose]();
+    const path = join(on.folder, 'n2', 's1.sqlite');
+    if (spoiled === 'header') await spoil(on, 'n2', 0, 100);
+    else await truncate(path, spoiled === 'cut' ? 4096 + 700 : 100);
+    const mirror = await on.copy('n2');
+    assert.match(
+      mirror.status.quarantined ?? '',
+      /cannot be opened|damaged|different|follows/,
+      spoiled,
+    );
+    await sameCopies(primary, mirror);
+    const names = await readdir(join(on.folder, 'n2'));
+    assert.ok(names.includes('s1.sqlite.damaged'), names.join());
+  }
+});
+
+test('pages that are spoiled while a copy runs: it is built anew as soon as somebody meets them, also where it leads', async () => {
+  for (const role of ['mirror', 'primary'] as const) {
+    await using on = await startDatabase();
+    const primary = await filled(on);
+    const rows = 'INSERT INTO t (v) SELECT hex(randomblob(500)) FROM t LIMIT 500';
+    for (let n = 0; n < 4; n += 1) await run(primary, rows);
+    const mirror = await on.copy('n2');
+    await mirror.catchUp();
+    const [node, copy] = role === 'mirror' ? ['n2', mirror] : ['n1', primary];
+    await spoil(on, node, 8 * 4096, 40 * 4096);
+    const sql = 'SELECT sum(length(v)) FROM t';
+    await until('it is noticed', async () => {
+      await copy.query({ sql }, { kind: 'stale' }).catch(() => undefined);
+      return copy.status.quarantined !== undefined;
+    });
+    await until(
+      'it leads again',
+      async () => role === 'mirror' || (await copy.lead().catch(() => false)),
+    );
+    await run(role === 'mirror' ? primary : copy, "INSERT INTO t (v) VALUES ('after')");
+    await mirror.catchUp();
+    await sameCopies(primary, mirror);
+  }
+});
 
 test('a copy that is too far behind begins from a snapshot, also when one node has a damaged one', async () => {
   await using on = await startDatabase();

@@ -1,6 +1,6 @@
 /** A database of a real node through the command line: shell, dump, restore, export, import. */
 import assert from 'node:assert/strict';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
@@ -20,7 +20,13 @@ INSERT INTO orders (id, who, sum, paper) VALUES (1, 'Ada', 1.0, x'00ff'), (7, 'B
 INSERT INTO bare VALUES ('a;
 b', 9223372036854775807), (NULL, -1);
 CREATE INDEX by_who ON orders(who);
-CREATE VIEW rich AS SELECT who FROM orders WHERE sum > 0;
+CREATE VIEW rich AS SELECT who FROM orders WHERE sum > 0 -- in what currency
+;
+CREATE VIRTUAL TABLE notes USING fts5(text, tokenize = 'porter');
+INSERT INTO notes(rowid, text) VALUES (3, 'running dogs');
+INSERT INTO notes(notes, rank) VALUES ('rank', 'bm25(7.0)');
+CREATE VIRTUAL TABLE bareword USING fts5(text, content = '');
+INSERT INTO bareword(rowid, text) VALUES (1, 'gone');
 `;
 
 test('a database of a node goes out and in again, whole', async (t) => {
@@ -36,22 +42,27 @@ test('a database of a node goes out and in again, whole', async (t) => {
   for (const name of ['restored', 'imported']) await done('create', name);
   writeFileSync(file('shop.sql'), SCRIPT);
   await done('shell', 'shop', `.read ${file('shop.sql')}`);
-  assert.match(await done('shell', 'shop', '.tables'), /^bare\norders\npeople\nrich\n$/);
+  assert.match(
+    await done('shell', 'shop', '.tables'),
+    /^bare\nbareword\nnotes\norders\npeople\nrich\n$/,
+  );
   assert.match(
     await done('shell', 'shop', '.explain SELECT * FROM orders'),
     /^Plan P\d on stripe 0/,
   );
 
-  await done('dump', 'shop', file('dump.sql'));
+  const { stderr } = await node.cli('db', 'dump', 'shop', file('dump.sql'));
+  assert.match(stderr, /come empty: "bareword"/);
   await done('restore', 'restored', file('dump.sql'));
   await done('export', 'shop', file('shop.sqlite'));
   await done('import', 'imported', file('shop.sqlite'));
   const all =
-    'SELECT * FROM people ORDER BY 1; SELECT * FROM orders ORDER BY 1; SELECT * FROM bare ORDER BY big; SELECT * FROM rich';
+    "SELECT * FROM people ORDER BY 1; SELECT * FROM orders ORDER BY 1; SELECT * FROM bare ORDER BY big; SELECT * FROM rich; SELECT rowid FROM notes WHERE notes MATCH 'run'";
   const wanted = await done('shell', 'shop', all, '--json');
   assert.match(wanted, /9223372036854775807/);
   for (const name of ['restored', 'imported']) {
     assert.equal(await done('shell', name, all, '--json'), wanted, name);
+    assert.equal(await done('dump', name), readFileSync(file('dump.sql'), 'utf8'), name);
   }
   using plain = new DatabaseSync(file('shop.sqlite'), { readOnly: true });
   assert.equal(plain.prepare('SELECT count(*) AS n FROM orders').get()?.['n'], 2);

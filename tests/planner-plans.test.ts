@@ -80,6 +80,46 @@ test('each text gets the plan that is proved for it', async () => {
   stripes[Symbol.dispose]();
 });
 
+const KEYED: readonly string[] = [
+  'CREATE TABLE team(id INTEGER PRIMARY KEY, name TEXT)',
+  'CREATE TABLE player(id INTEGER PRIMARY KEY, name TEXT UNIQUE, size INTEGER, team INTEGER REFERENCES team(id))',
+];
+/** With what is told of each, which is what the budget lets happen. */
+const WRITES: readonly (readonly [plan: string, sql: string])[] = [
+  ['narrow insert', "INSERT INTO player(name, team) VALUES ('x', 1)"],
+  [
+    'narrow insert',
+    "INSERT INTO player(id, name) VALUES (1, 'y') ON CONFLICT(id) DO UPDATE SET size = 1",
+  ],
+  [
+    'gathered write',
+    "INSERT INTO player(id, name) VALUES (1, 'z') ON CONFLICT(id) DO UPDATE SET name = 'w'",
+  ],
+  ['gathered write', "INSERT OR REPLACE INTO team VALUES (1, 'a')"],
+  ['narrow write', 'DELETE FROM team WHERE id = 9'],
+  ['narrow write', 'UPDATE player SET team = 2 WHERE id = 3'],
+  ['gathered write', "UPDATE player SET name = 'q' WHERE id = 3"],
+];
+
+test('what is told of a write is what happens', async () => {
+  using stripes = new MemoryStripes(4);
+  using planner = new Planner(stripes, { budget: { rowsMax: 20, bytesMax: 1e6 } });
+  const connection = planner.connect();
+  await connection.execute('PRAGMA foreign_keys = ON');
+  for (const sql of KEYED) await connection.execute(sql);
+  for (let n = 1; n <= 30; n += 1) {
+    await connection.execute('INSERT INTO team VALUES (?, ?)', [BigInt(n), 'x']);
+    await connection.execute('INSERT INTO player VALUES (?, ?, 1, 1)', [BigInt(n), `p${n}`]);
+  }
+  for (const [plan, sql] of WRITES) {
+    const told = connection.explain(sql);
+    assert.equal(told.plan, plan, `${sql}: ${told.why}`);
+    const isTooLarge = (error: unknown): boolean => /more than 20 rows/.test(String(error));
+    if (plan === 'gathered write') await assert.rejects(connection.execute(sql), isTooLarge, sql);
+    else await connection.execute(sql);
+  }
+});
+
 test('a routed text asks one stripe only', async () => {
   const { connection, stripes } = await shop();
   await connection.execute('INSERT INTO items VALUES (?, ?)', [5n, 'x']);

@@ -49,6 +49,25 @@ for (const count of [1, 3]) {
   });
 }
 
+for (const count of [1, 3]) {
+  test(`an INSERT makes more rows out of nothing than a client could be given, over ${count} stripes`, async () => {
+    await using on = await startSql(count);
+    const session = await on.open();
+    await ask(session, 'CREATE TABLE made (id INTEGER PRIMARY KEY, n INTEGER)');
+    const some = (rows: number): string =>
+      `WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < ${rows}) INSERT INTO made(n)
+       SELECT x * (1 + abs(random() % 2)) FROM c`;
+    assert.equal((await ask(session, some(100_500))).affectedRows, 100_500);
+    const [told] = await rows(
+      session,
+      'SELECT count(*), count(DISTINCT id), max(n) > 100500 FROM made',
+    );
+    assert.deepEqual(told, [100_500n, 100_500n, 1n]);
+    // What a client asks for itself has the limit that it had.
+    await assert.rejects(ask(session, some(100_500).replace(/INSERT.*/, '')), /100000 rows/);
+  });
+}
+
 test('statements of an open transaction go to its stripe together: all, or one by one', async () => {
   await using on = await startSql(2);
   const session = await on.open();

@@ -8,6 +8,7 @@ import { Script, type ScriptStatement } from './db-script.ts';
 import { atLine } from './db-shell.ts';
 import {
   insertHead,
+  lostText,
   raiseSequence,
   readShape,
   rebuildIndex,
@@ -135,16 +136,16 @@ class Restoring {
   }
 }
 
-/** Makes the tables of the file and copies their rows. `doubt`: what is wrong with its foreign keys, there as here. */
+/** Makes the tables of the file and copies their rows. */
 export async function importFrom(
   stream: DatabaseStream,
   path: string,
   display: Display | undefined,
-): Promise<Copied & { readonly doubt: string | undefined }> {
+): Promise<Copied> {
   using file = openFile(path);
   // All of it as it is now, whatever another process writes meanwhile.
   file.exec('BEGIN');
-  const doubt = doubtOfKeys(file);
+  const keys = doubtOfKeys(file);
   // Tables that lead to each other have no order, and rows of one table none that is known.
   await stream.ignoreForeignKeys();
   const shape = await readShape((sql) => Promise.resolve(file.prepare(sql).all() as SqlRow[]));
@@ -159,7 +160,8 @@ export async function importFrom(
       /^\s*CREATE\s+(?:UNIQUE\s+)?([^(]+?)\s+(?:ON|AS|BEFORE|AFTER|INSTEAD|\()/i.exec(sql) ?? [];
     await make(stream, sql, what);
   }
-  return { tables: shape.tables.length, rows, doubt };
+  const doubts = [keys, lostText(shape)].filter((one) => one !== undefined);
+  return { tables: shape.tables.length, rows, doubt: doubts.join('\n') || undefined };
 }
 
 function openFile(path: string): PlainFile {

@@ -4,13 +4,22 @@ import type { SqlRow } from '../hrana/hrana.ts';
 import { PlainFile } from '../sqlite/sqlite.ts';
 import type { DatabaseStream } from './db-client.ts';
 import { readDatabase } from './db-read.ts';
-import { insertHead, rebuildIndex, type Shape, type TableShape } from './db-shape.ts';
+import {
+  insertHead,
+  lostText,
+  rebuildIndex,
+  type Shape,
+  type TableShape,
+  terminated,
+} from './db-shape.ts';
 import { toSql } from './db-values.ts';
 import { count } from './words.ts';
 
 export interface Copied {
   readonly tables: number;
   readonly rows: number;
+  /** What is not as it was, in a sentence. */
+  readonly doubt: string | undefined;
 }
 
 /** What takes a database in: each call in its order, `shape` first. */
@@ -53,12 +62,15 @@ async function copyOut(
   let rows = 0;
   let name = '';
   let ofTable = 0;
+  let doubt: string | undefined;
   const step = (): void => {
     if (name !== '') display?.step(`${name}: ${count(ofTable, 'row')}`);
   };
   for await (const part of readDatabase(stream)) {
-    if (part.kind === 'shape') await sink.shape(part.shape);
-    else if (part.kind === 'table') {
+    if (part.kind === 'shape') {
+      doubt = lostText(part.shape);
+      await sink.shape(part.shape);
+    } else if (part.kind === 'table') {
       step();
       ({ name } = part.table);
       tables += 1;
@@ -73,7 +85,7 @@ async function copyOut(
   }
   step();
   await sink.end();
-  return { tables, rows };
+  return { tables, rows, doubt };
 }
 
 class DumpSink implements Sink {
@@ -90,7 +102,7 @@ class DumpSink implements Sink {
   async shape(shape: Shape): Promise<void> {
     this.#shape = shape;
     await this.#write('PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n');
-    for (const { sql } of shape.tables) await this.#write(`${sql};\n`);
+    for (const { sql } of shape.tables) await this.#write(terminated(sql));
   }
 
   async table(table: TableShape): Promise<void> {
@@ -107,8 +119,8 @@ class DumpSink implements Sink {
 
   async end(): Promise<void> {
     await this.#flush();
-    for (const sql of fillings(this.#shape)) await this.#write(`${sql};\n`);
-    for (const sql of this.#shape.after) await this.#write(`${sql};\n`);
+    for (const sql of [...fillings(this.#shape), ...this.#shape.after])
+      await this.#write(terminated(sql));
     await this.#write('COMMIT;\n');
   }
 

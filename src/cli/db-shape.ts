@@ -7,8 +7,10 @@ export interface TableShape {
   readonly sql: string;
   /** Those that are written: generated and hidden columns are not. */
   readonly columns: readonly string[];
-  /** `index`: a full-text index over rows that another table has; it is filled from there. */
+  /** `index`: a full-text index over rows that another table has; it is filled from there. `none`: one that keeps no text, which nobody can read. */
   readonly fill: 'rows' | 'index' | 'none';
+  /** Statements with which a full-text table is set as it was. */
+  readonly settings: readonly string[];
 }
 
 export interface Shape {
@@ -48,8 +50,24 @@ export async function readShape(ask: Ask): Promise<Shape> {
   const after = AFTER.flatMap((kind) => objects.filter(({ type }) => type === kind));
   return {
     tables: parentsFirst(tables, parents),
-    after: [...after.map(({ sql }) => sql), ...(await readNumbers(ask))],
+    after: [
+      ...tables.flatMap(({ settings }) => settings),
+      ...after.map(({ sql }) => sql),
+      ...(await readNumbers(ask)),
+    ],
   };
+}
+
+/** As a statement among others: SQLite keeps a comment behind a view or an index as part of its text. */
+export function terminated(sql: string): string {
+  return sql.includes('--') ? `${sql}\n;\n` : `${sql};\n`;
+}
+
+/** What a person should know of tables that come without what they had; undefined when there are none. */
+export function lostText({ tables }: Shape): string | undefined {
+  const names = tables.filter(({ fill }) => fill === 'none').map(({ name }) => `"${name}"`);
+  if (names.length === 0) return undefined;
+  return `Full-text tables that keep no text of their own come empty: ${names.join(', ')}. Put in again what was in them`;
 }
 
 /** Statements that let AUTOINCREMENT give no id of a table again up to `given`. */
@@ -101,10 +119,23 @@ async function tableShape(
     .filter((column) => Number(column[6]) === 0)
     .map((column) => text(column[1]));
   const isFullText = isVirtual && /\busing\s+fts\d/i.test(sql);
-  if (!isFullText) return { name, sql, columns, fill: 'rows' };
+  if (!isFullText) return { name, sql, columns, fill: 'rows', settings: [] };
+  const settings = /\busing\s+fts5\b/i.test(sql) ? await fullTextSettings(ask, name) : [];
   const content = /\bcontent\s*=\s*(''|"")?/i.exec(sql);
-  if (content === null) return { name, sql, columns: ['rowid', ...columns], fill: 'rows' };
-  return { name, sql, columns, fill: content[1] === undefined ? 'index' : 'none' };
+  if (content === null)
+    return { name, sql, columns: ['rowid', ...columns], fill: 'rows', settings };
+  return { name, sql, columns, fill: content[1] === undefined ? 'index' : 'none', settings };
+}
+
+/** https://sqlite.org/fts5.html#the_rank_configuration_option and others: kept with the table, and no part of its definition. */
+async function fullTextSettings(ask: Ask, name: string): Promise<readonly string[]> {
+  const set = await ask(
+    `SELECT k, quote(v) FROM ${quoteName(`${name}_config`)} WHERE k <> 'version' ORDER BY k`,
+  );
+  return set.map(
+    ([key, value]) =>
+      `INSERT INTO ${quoteName(name)}(${quoteName(name)}, rank) VALUES('${text(key)}', ${text(value)})`,
+  );
 }
 
 /** In the order of their making but where a foreign key asks for another one; a circle is left as it is. */

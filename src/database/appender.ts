@@ -26,7 +26,13 @@ export interface AppenderOptions {
 export type Appended =
   | { readonly kind: 'appended' }
   /** It did not happen and never will; `barrier` has its place, if one was needed. */
-  | { readonly kind: 'ruledOut'; readonly barrier: EncodedEntry | undefined; readonly why: string };
+  | {
+      readonly kind: 'ruledOut';
+      readonly barrier: EncodedEntry | undefined;
+      readonly why: string;
+      /** It was not sent, because the log is out of reach. */
+      readonly away?: Error;
+    };
 
 const PAUSE_FIRST_MS = 20;
 const PAUSE_MS_MAX = 1000;
@@ -38,6 +44,9 @@ export class Appender {
   #isOver = false;
   /** The log has refused this term. */
   #isFenced = false;
+  /** The log cannot be reached, and something was sent to it of which it is not known whether it has it. */
+  #away: Error | undefined;
+  readonly #onAway = new Set<(why: Error) => void>();
 
   constructor(options: AppenderOptions) {
     this.#options = options;
@@ -53,6 +62,26 @@ export class Appender {
     this.#head = head;
   }
 
+  /** Throws `REGISTRY_UNAVAILABLE` while nothing more can be sent, for what was sent last is in doubt and the log cannot be reached. */
+  requireReach(): void {
+    if (this.#away !== undefined) throw this.#away;
+  }
+
+  /** Calls when that begins. */
+  whenAway(tell: (why: Error) => void): Disposable {
+    this.#onAway.add(tell);
+    return { [Symbol.dispose]: () => void this.#onAway.delete(tell) };
+  }
+
+  /** Waits for what sends something, but not for a log that is out of reach: then throws `DATABASE_OUTCOME_UNKNOWN`, and the work goes on. */
+  async unlessAway<T>(work: Promise<T>): Promise<T> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const tell = (why: Error): void => reject(outcomeUnknown(this.#options.stripe, why.message));
+    using _told = this.whenAway(tell);
+    if (this.#away !== undefined) tell(this.#away);
+    return await Promise.race([work, promise]);
+  }
+
   /** Throws `DATABASE_NOT_PRIMARY` when the term is over; then this entry is not in the log. */
   async append(entry: EncodedEntry, signal: AbortSignal): Promise<Appended> {
     const { log, stripe, epoch } = this.#options;
@@ -64,8 +93,10 @@ export class Appender {
       return { kind: 'appended' };
     } catch (error) {
       if (isMolnError(error, 'DATABASE_NOT_PRIMARY')) throw error;
-      if (!isOutcomeOpen(error))
-        return { kind: 'ruledOut', barrier: undefined, why: messageOf(error) };
+      if (!isOutcomeOpen(error)) {
+        const away = isMolnError(error, 'REGISTRY_UNAVAILABLE') ? { away: error } : {};
+        return { kind: 'ruledOut', barrier: undefined, why: messageOf(error), ...away };
+      }
       return await this.resolve(entry, messageOf(error), signal);
     }
   }
@@ -75,14 +106,24 @@ export class Appender {
    * when the signal aborts.
    */
   async resolve(entry: EncodedEntry, why: string, signal: AbortSignal): Promise<Appended> {
-    const { clock, logger, stripe } = this.#options;
+    const { logger, stripe } = this.#options;
     logger.warn('The answer to an append was lost', { stripe, index: entry.index, why });
+    try {
+      return await this.#resolve(entry, why, signal);
+    } finally {
+      this.#away = undefined;
+    }
+  }
+
+  async #resolve(entry: EncodedEntry, why: string, signal: AbortSignal): Promise<Appended> {
+    const { clock, logger, stripe } = this.#options;
     for (let pauseMs = PAUSE_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MS_MAX)) {
       try {
         const known = await this.#look(entry, why);
         if (known !== undefined) return known;
       } catch (error) {
         if (isMolnError(error, 'DATABASE_NOT_PRIMARY')) throw error;
+        if (isMolnError(error, 'REGISTRY_UNAVAILABLE')) this.#isAway(error);
         logger.warn('Cannot find out about an append yet', {
           stripe,
           index: entry.index,
@@ -92,6 +133,12 @@ export class Appender {
       if (signal.aborted) throw outcomeUnknown(stripe, why);
       await Promise.race([clock.sleep(pauseMs), aborted(signal)]);
     }
+  }
+
+  #isAway(why: Error): void {
+    if (this.#away !== undefined) return;
+    this.#away = why;
+    for (const tell of this.#onAway) tell(why);
   }
 
   async #look(entry: EncodedEntry, why: string): Promise<Appended | undefined> {

@@ -70,6 +70,7 @@ export class Hold implements StripeTransaction {
           this.#inside((thread) => thread.call('steps', steps, statementMs)),
         );
       } catch (error) {
+        this.#term.options.onFailure(error);
         if (tookTransaction(error)) this.#fail(asError(error));
         throw error;
       }
@@ -100,7 +101,7 @@ export class Hold implements StripeTransaction {
     this.#total?.[Symbol.dispose]();
     const why = `what became of it was not said within ${PREPARED_MS} ms`;
     this.#total = this.#term.options.clock.after(PREPARED_MS, () => {
-      this.settle({ kind: 'unknown', why }).catch((error: unknown) =>
+      this.#settleOnce({ kind: 'unknown', why }).catch((error: unknown) =>
         this.#term.lose(asError(error)),
       );
     });
@@ -109,19 +110,14 @@ export class Hold implements StripeTransaction {
 
   /** Also when it was found out about already. */
   async settle(outcome: Outcome): Promise<Settled> {
-    if (this.#settled === undefined) {
-      // Also when the term has ended meanwhile.
-      if (this.#state !== 'prepared') this.#require('prepared');
-      this.#settled = this.#settle(outcome);
-    }
-    return await this.#settled;
+    return await this.#term.appender.unlessAway(this.#settleOnce(outcome));
   }
 
   /** Commits a transaction of this stripe alone. */
   async commit(): Promise<number> {
     const committing = this.#commit();
     this.#committing ??= committing;
-    return await committing;
+    return await this.#term.appender.unlessAway(committing);
   }
 
   async #commit(): Promise<number> {
@@ -142,14 +138,16 @@ export class Hold implements StripeTransaction {
     return this.#term.appender.head.index;
   }
 
-  /** Nothing of it happened. Without effect when it is over; while it is being committed, it waits for what becomes of it. */
+  /** Nothing of it happened. Without effect when it is over; while it is being committed, it waits for what becomes of it, if that can be found out. */
   async rollBack(): Promise<void> {
+    const { appender } = this.#term;
     // Once it is prepared it may be in the log, whatever its coordinator believes: that is found out.
     if (this.#state === 'prepared' && this.#isCross)
       await this.settle({ kind: 'unknown', why: 'it was rolled back' });
-    else if (this.#settled !== undefined) await this.#settled;
+    else if (this.#settled !== undefined) await appender.unlessAway(this.#settled);
     // Its entry is on its way: to free the stripe now would have the commit meet somebody else's transaction.
-    else if (this.#committing !== undefined) await Promise.allSettled([this.#committing]);
+    else if (this.#committing !== undefined)
+      await Promise.allSettled([appender.unlessAway(this.#committing)]);
     else if (this.#state !== 'over') await this.#rollBack();
   }
 
@@ -208,6 +206,15 @@ export class Hold implements StripeTransaction {
     }
   }
 
+  async #settleOnce(outcome: Outcome): Promise<Settled> {
+    if (this.#settled === undefined) {
+      // Also when the term has ended meanwhile.
+      if (this.#state !== 'prepared') this.#require('prepared');
+      this.#settled = this.#settle(outcome);
+    }
+    return await this.#settled;
+  }
+
   async #settle(outcome: Outcome): Promise<Settled> {
     const { appender, options } = this.#term;
     // Whoever gives up does not wait for its answer.
@@ -261,7 +268,7 @@ export class Hold implements StripeTransaction {
       limitMet(
         limit,
         `The transaction was rolled back: it took more than ${ms} ms ${what}`,
-        'Send it as one batch; nothing was changed',
+        'Send it as one batch, or change fewer rows at once; nothing was changed',
         5,
       ),
     );

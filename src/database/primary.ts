@@ -43,6 +43,8 @@ export interface PrimaryOptions {
   readonly logger: Logger;
   /** The term is over, or the file can no longer be written: called once. */
   readonly onLost: (reason: Error) => void;
+  /** Of a statement of a hold. */
+  readonly onFailure: (error: unknown) => void;
   /** What the file contains; told of every entry more. */
   readonly progress: Pick<Progress, 'applied' | 'moved'>;
   /** Of the same file. */
@@ -116,6 +118,7 @@ export class PrimaryTerm {
       logger,
       barrier: () => thread.call('barrier', this.facts(false)),
     });
+    this.appender.whenAway((why) => this.#rejectWaiting(why));
   }
 
   get signal(): AbortSignal {
@@ -241,7 +244,7 @@ export class PrimaryTerm {
       await thread.call('rollBack');
       if (appended.barrier !== undefined) await this.passed(appended.barrier);
     });
-    return { failure: notCommitted(stripe, appended.why) };
+    return { failure: appended.away ?? notCommitted(stripe, appended.why) };
   }
 
   /** Sent to the log, and answered after `tookMs`: counts also when it did not get there. */
@@ -304,6 +307,7 @@ export class PrimaryTerm {
 
   #requireRoom(): void {
     this.requireTerm();
+    this.appender.requireReach();
     const { logBytesMax = LOG_BYTES_MAX, stripe } = this.options;
     if (this.pressure.kind === 'full') throw logFull(stripe, this.#gauge.bytes, logBytesMax);
     if (this.#queue.length < WAITING_TRANSACTIONS_MAX) return;
@@ -409,6 +413,7 @@ export class PrimaryTerm {
       } else {
         settle.isOpen = true;
         const beforeMs = this.#appendMs;
+        using _told = this.appender.whenAway((why) => settle.rejectAll(why));
         const { failure } = await this.append(entry);
         settle.isOpen = false;
         if (failure !== undefined) return settle.rejectAll(failure);

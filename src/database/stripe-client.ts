@@ -13,6 +13,8 @@ export interface StripeClient {
   readonly name: string;
   /** The newest entry that the stripe has at this moment, when the copy here has borrowed that; see `loans.ts`. */
   readonly lentEnd?: number | undefined;
+  /** Version of the schema that the copy here has; undefined when there is none. */
+  readonly schemaHere?: number | undefined;
   /**
    * All statements or none. `DATABASE_SQL` and `DATABASE_FORBIDDEN` say in `details.at` which one failed. After
    * `DATABASE_OUTCOME_UNKNOWN` it may have happened; after any other error nothing has.

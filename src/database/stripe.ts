@@ -24,6 +24,8 @@ import type { ReadLevel, Statement, StatementResult, StripeDigest } from './stat
 import type { LeadOptions, StripeOptions, StripeStatus } from './stripe-options.ts';
 import type { Expectation, StripeClient, StripeView, TransactionResult } from './stripe-client.ts';
 import { StripeThread } from './stripe-thread.ts';
+import { Damage, isOfFile } from './damage.ts';
+import { Wake } from './wake.ts';
 import { restoreSnapshot, takeSnapshot } from './snapshot.ts';
 import type { Role } from './thread-calls.ts';
 
@@ -42,7 +44,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
   readonly #stop = new AbortController();
   #role: Role = 'mirror';
   readonly #progress: Progress;
-  /** A mirror had then all that the log had. */
+  /** It had then all that the log had. */
   #currentAtMs = -Infinity;
   #term: PrimaryTerm | undefined;
   #lease: Term | undefined;
@@ -52,17 +54,20 @@ export class Stripe implements StripeClient, AsyncDisposable {
   #turn: Promise<unknown> = Promise.resolve();
   #following: Promise<void> | undefined;
   readonly #hints: Hints;
-  readonly #wake = new EventTarget();
+  readonly #wake: Wake;
+  readonly #damage: Damage;
 
   constructor(options: StripeOptions) {
     this.#options = options;
+    const ended = this.#stop.signal;
+    this.#wake = new Wake(options.clock, ended);
+    const rebuild = (why: string): Promise<void> => this.#mend(why);
     this.#readMs = options.readMs ?? READ_MS_MAX;
+    this.#damage = new Damage({ ...options, lookMs: this.#readMs, ended, rebuild });
     this.leader = new KnownPrimary(options);
     this.logEnd = new LogEnd({ ...options, leader: this.leader }, () => this.#term);
-    this.#progress = new Progress(options, this.#stop.signal, () => this.#poke());
-    this.#hints = new Hints({ ...options, leader: this.leader }, this.#stop.signal, () => {
-      this.#poke();
-    });
+    this.#progress = new Progress(options, ended, () => this.#wake.poke());
+    this.#hints = new Hints({ ...options, leader: this.leader }, ended, () => this.#wake.poke());
     [this.#thread, this.#reads] = this.#newThread();
   }
 
@@ -94,16 +99,18 @@ export class Stripe implements StripeClient, AsyncDisposable {
     // Of a snapshot that was under way when the process ended.
     await sweepTemporary(dirname(this.#options.path), basename(this.#options.path));
     await this.#inTurn(async () => {
-      await this.#open('mirror');
+      try {
+        await this.#open('mirror');
+      } catch (error) {
+        if (!isOfFile(error)) throw error;
+        await this.#rebuild(`its file cannot be opened: ${messageOf(error)}`, 'keep');
+      }
       try {
         await this.#catchUp();
       } catch (error) {
         // It can serve what it has, and goes on when the log is there.
         if (!isMolnError(error) || !error.retryable) throw error;
-        this.#options.logger.warn('Cannot reach the log of a stripe yet', {
-          stripe: this.name,
-          why: error.message,
-        });
+        this.#warn('Cannot reach the log of a stripe yet', error);
       }
     });
     this.#following = this.#follow();
@@ -146,7 +153,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
     expect?: Expectation,
   ): Promise<TransactionResult> {
     const term = this.#leading();
-    const results = await term.execute(statements, expect?.schemaVersion);
+    const results = await this.#damage.noting(term.execute(statements, expect?.schemaVersion));
     return { results, index: term.appender.head.index };
   }
 
@@ -167,7 +174,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
     if (level.kind === 'session')
       await this.#progress.reached(level.index, level.waitMs ?? this.#readMs);
     if (level.kind === 'stale') await this.#notOlderThan(level.maxMs ?? Infinity, level.waitMs);
-    return await this.#reads.query(statement, expect?.schemaVersion, isLook);
+    return await this.#damage.noting(this.#reads.query(statement, expect?.schemaVersion, isLook));
   }
 
   async view(): Promise<StripeView> {
@@ -181,7 +188,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
       schemaVersion: view.applied.schemaVersion,
       epoch: term.options.epoch,
       head: head.index === index ? head : undefined,
-      query: (statement) => view.query(statement, this.#readMs),
+      query: (statement) => this.#damage.noting(view.query(statement, this.#readMs)),
       [Symbol.asyncDispose]: () => view[Symbol.asyncDispose](),
     };
   }
@@ -233,7 +240,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#stop.signal.aborted) return;
     this.#stop.abort(closed(this.name));
-    this.#poke();
+    this.#wake.poke();
     await this.#following;
     await this.release();
     await this.#inTurn(async () => this.#close());
@@ -252,12 +259,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
 
   async #notOlderThan(maxMs: number, waitMs: number | undefined): Promise<void> {
     const age = this.#options.clock.monotonicMs() - this.#currentAtMs;
-    // What a primary has is never older than its lease.
-    if (this.#term === undefined && age > maxMs) await this.#becomeCurrent(waitMs);
-  }
-
-  #poke(): void {
-    this.#wake.dispatchEvent(new Event('wake'));
+    if (age > maxMs) await this.#becomeCurrent(waitMs);
   }
 
   async #follow(): Promise<void> {
@@ -267,29 +269,14 @@ export class Stripe implements StripeClient, AsyncDisposable {
       try {
         if (this.#role === 'mirror') await this.#inTurn(async () => this.#catchUp());
       } catch (error) {
-        this.#options.logger.warn('A mirror cannot follow yet', {
-          stripe: this.name,
-          why: messageOf(error),
-        });
-        await this.#pause(PAUSE_MS);
+        this.#warn('A mirror cannot follow yet', error);
+        await this.#wake.pause(PAUSE_MS);
       }
       // All copies of a process together: their questions share a round of the log's members.
-      await this.#pause(untilSecond(this.#options.clock, LOOK_EVERY_MS));
+      await this.#wake.pause(untilSecond(this.#options.clock, LOOK_EVERY_MS));
     }
     this.#progress.wake();
     await this.#hints.ended();
-  }
-
-  /** Until somebody pokes, or `ms` have passed. */
-  async #pause(ms: number): Promise<void> {
-    if (this.#stop.signal.aborted) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = this.#options.clock.after(ms, resolve);
-    const wake = (): void => resolve();
-    this.#wake.addEventListener('wake', wake, { once: true });
-    await promise;
-    this.#wake.removeEventListener('wake', wake);
-    timer[Symbol.dispose]();
   }
 
   /** To the head, or to `last`. */
@@ -310,14 +297,20 @@ export class Stripe implements StripeClient, AsyncDisposable {
     }
   }
 
+  async #mend(why: string): Promise<void> {
+    this.#term?.lose(notPrimary(this.name, why));
+    await this.#inTurn(async () => this.#rebuild(why, 'keep'));
+  }
+
   async #rebuild(why: string, old: 'keep' | 'remove'): Promise<void> {
     const { path, logger, log, snapshots } = this.#options;
     logger.error('A copy is built anew', { stripe: this.name, why });
+    // First of all: without the log there is nothing to build it from.
+    const snapshot = await log.snapshot(this.name);
     if (old === 'keep') this.#quarantined = why;
     await this.#close();
     if (old === 'keep') await putAside(path);
     else await removeCopy(path);
-    const snapshot = await log.snapshot(this.name);
     if (snapshot !== undefined) await restoreSnapshot(snapshots, this.name, snapshot, path);
     [this.#thread, this.#reads] = this.#newThread();
     await this.#open('mirror');
@@ -363,6 +356,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
       await this.#promote(lease, options.isSettled);
       return true;
     } catch (error) {
+      this.#damage.met(error);
       await this.#give(lease);
       await this.#open('mirror');
       throw error;
@@ -388,6 +382,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
       clock,
       logger,
       onLost: (reason) => this.#lost(term, reason),
+      onFailure: (error) => this.#damage.met(error),
       progress: this.#progress,
       reads: this.#reads,
       signal: this.#stop.signal,
@@ -417,27 +412,22 @@ export class Stripe implements StripeClient, AsyncDisposable {
 
   /** A lease is liveness only: while it cannot be renewed, appends and strong reads fail by themselves. */
   async #renew(lease: Term, term: PrimaryTerm): Promise<void> {
+    const beganMs = this.#options.clock.monotonicMs();
     try {
       await lease.renew();
       // Whoever takes over may do so without waiting for the lease to end.
       if ((await this.leader.recent())?.epoch !== term.options.epoch) await term.confirm();
+      this.#currentAtMs = beganMs;
     } catch (error) {
       if (isMolnError(error, 'DATABASE_NOT_PRIMARY')) return;
       if (isMolnError(error, 'REGISTRY_LEASE_LOST'))
         term.lose(notPrimary(this.name, 'its lease has ended'));
-      else
-        this.#options.logger.warn('Cannot renew the lease on a stripe yet', {
-          stripe: this.name,
-          why: messageOf(error),
-        });
+      else this.#warn('Cannot renew the lease on a stripe yet', error);
     }
   }
 
   #lost(term: PrimaryTerm, reason: Error): void {
-    this.#options.logger.warn('No longer leads a stripe', {
-      stripe: this.name,
-      why: reason.message,
-    });
+    this.#warn('No longer leads a stripe', reason);
     void this.#inTurn(async () => {
       if (this.#term !== term) return;
       // What is in doubt is found out first.
@@ -456,9 +446,12 @@ export class Stripe implements StripeClient, AsyncDisposable {
     this.#term = undefined;
     this.#lease = undefined;
     this.#renewal?.[Symbol.dispose]();
-    await this.#open('mirror');
-    if (lease !== undefined) await this.#give(lease);
-    this.#poke();
+    try {
+      await this.#open('mirror');
+    } finally {
+      if (lease !== undefined) await this.#give(lease);
+      this.#wake.poke();
+    }
   }
 
   async #give(lease: Term): Promise<void> {
@@ -466,11 +459,12 @@ export class Stripe implements StripeClient, AsyncDisposable {
       await lease[Symbol.asyncDispose]();
     } catch (error) {
       // It ends by itself, later.
-      this.#options.logger.warn('Cannot end the lease on a stripe', {
-        stripe: this.name,
-        why: messageOf(error),
-      });
+      this.#warn('Cannot end the lease on a stripe', error);
     }
+  }
+
+  #warn(what: string, error: unknown): void {
+    this.#options.logger.warn(what, { stripe: this.name, why: messageOf(error) });
   }
 
   async #open(role: Role): Promise<void> {

@@ -43,6 +43,12 @@ const STRIPES: readonly Row[] = [
     of: ({ fileBytes }) => fileBytes,
   },
   {
+    name: 'moln_database_rebuilt',
+    help: 'Whether this copy was damaged and built anew since the process started',
+    type: 'gauge',
+    of: ({ rebuilt }) => (rebuilt === undefined ? 0 : 1),
+  },
+  {
     name: 'moln_database_transactions_total',
     help: 'Transactions committed here since this node leads',
     type: 'counter',

@@ -63,6 +63,10 @@ export class LedStripe implements StripeClient {
     return this.#options.own()?.lentEnd;
   }
 
+  get schemaHere(): number | undefined {
+    return this.#options.own()?.status.applied.schemaVersion;
+  }
+
   execute(statements: readonly Statement[], expect?: Expectation): Promise<TransactionResult> {
     return this.#led((stripe) => stripe.execute(statements, expect));
   }

@@ -90,6 +90,8 @@ export const LEADS_EVERY_MS = 5000;
 export const LEAVE_MS = 30_000;
 /** All moves of a node that stops. */
 export const LEAVE_TIMEOUT_MS = 10_000;
+/** When the etcd that has the logs has not answered for so long, statements that need it are refused within moments. An election takes up to five. */
+export const LOGS_SILENT_MS = 5000;
 /** The standby's copy has a commit of the logs within this, or it is asked again. */
 export const MIRRORED_WITHIN_MS = 5000;
 /** A commit that the standby has not confirmed for so long is said to be unknown; the leader says long before that it is away. */

@@ -23,7 +23,7 @@ import {
   SwitchableRegistry,
 } from '../registry/registry.ts';
 import type { LogPlace } from './control.ts';
-import { LOG_BYTES_MAX, MIRRORED_WITHIN_MS } from './limits.ts';
+import { LOG_BYTES_MAX, LOGS_SILENT_MS, MIRRORED_WITHIN_MS } from './limits.ts';
 import { LogStandby, MIRRORED } from './log-standby.ts';
 import type { PeerLinks } from './peer-link.ts';
 
@@ -225,6 +225,7 @@ export class Logs implements AsyncDisposable {
       client: place.client,
       areWatchesApart: true,
       mustAnswer: true,
+      silentMs: LOGS_SILENT_MS,
       ...(this.#opening === undefined ? {} : { signal: this.#opening.stop.signal }),
       clock,
       log,

@@ -159,7 +159,7 @@ export class Connection {
     const { binding } = prepared;
     return explain(prepared, {
       pins: this.#pins(binding, valuesOf(binding.parameters, given), slots),
-      foreignKeys: this.settings.foreignKeys,
+      settings: this.settings,
     });
   }
 

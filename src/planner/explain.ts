@@ -1,6 +1,10 @@
 /** What would happen to a text, and why nothing better: the data of `moln why query`. */
 import { type Fetch, fetchesOf, fetchText, stripesOf } from './gather.ts';
-import { whyWide } from './narrow-keyed.ts';
+import { whyFar } from './fired-rows.ts';
+import { whyFiredWide } from './fired-write.ts';
+import { areIdsGiven, withIdsFrom } from './given-ids.ts';
+import { narrowInsert } from './narrow-insert.ts';
+import { KEYS_MAX, whyWide } from './narrow-keyed.ts';
 import type { PinContext } from './pins.ts';
 import type { Prepared } from './plan-cache.ts';
 import { decideRead } from './read-plan.ts';
@@ -8,6 +12,9 @@ import { routeOf } from './routed-write.ts';
 import { stripeText } from './scatter-run.ts';
 import { slotHomes } from '../slots/slots.ts';
 import { OWN_STRIPE } from './stripes.ts';
+import type { SqlValue } from './values.ts';
+import type { InsertShape, RoutedShape } from './write-plan.ts';
+import { givenRows } from './write-run.ts';
 
 export interface Explanation {
   readonly plan:
@@ -33,7 +40,7 @@ export interface Explanation {
 
 export interface ExplainContext {
   readonly pins: PinContext;
-  readonly foreignKeys: boolean;
+  readonly settings: { readonly foreignKeys: boolean; readonly recursiveTriggers: boolean };
 }
 
 export function explain(prepared: Prepared, context: ExplainContext): Explanation {
@@ -82,45 +89,37 @@ function explainRead(
 
 function explainWrite(
   { binding, write }: Prepared,
-  { foreignKeys, pins }: ExplainContext,
+  { pins, settings }: ExplainContext,
 ): Explanation {
   const stripeCount = pins.slots.count;
   const all = fetched(
     binding.tables.map((table) => ({ table, stripes: stripesOf(table, stripeCount) })),
   );
+  const wide = (why: string): Explanation => gathered('gathered write', all, binding.sql, why);
   if (write?.kind === 'temporary') {
     return { plan: 'P0', stripes: [], stripeTexts: [], combine: binding.sql, why: '' };
   }
-  if (write === undefined || write.kind === 'gather') {
-    return gathered('gathered write', all, binding.sql, write?.why ?? '');
-  }
+  if (write === undefined || write.kind === 'gather') return wide(write?.why ?? '');
   if (write.kind === 'insert') {
-    const stripes = Array.from({ length: stripeCount }, (_, stripe) => stripe);
-    const why = write.narrow ?? (write.keyed && foreignKeys ? 'it has foreign keys' : undefined);
+    const narrow = whyNarrowInsert(write, settings);
+    const far = narrow === undefined ? undefined : whyWideInsert(binding, write, pins, settings);
+    if (far !== undefined) return wide(`${narrow}, and ${far}`);
     return {
-      plan: why === undefined ? 'routed insert' : 'narrow insert',
-      stripes,
+      plan: narrow === undefined ? 'routed insert' : 'narrow insert',
+      stripes: Array.from({ length: stripeCount }, (_, stripe) => stripe),
       stripeTexts: [binding.sql],
       combine: undefined,
-      why: why ?? '',
+      why: narrow ?? '',
     };
   }
   const route = routeOf(write, pins);
-  if (route === undefined) {
-    return gathered(
-      'gathered write',
-      all,
-      binding.sql,
-      'it calls a function that differs from stripe to stripe',
-    );
-  }
-  if (write.fires !== undefined || (write.keyed && foreignKeys)) {
-    const wide = whyWide(write, pins.catalogue);
-    if (wide !== undefined) return gathered('gathered write', all, binding.sql, wide);
-    const why =
-      write.fires === undefined
-        ? 'foreign keys lead to or from the table: rows that they lead to are read too'
-        : 'it fires a trigger: rows that it names are read too';
+  if (route === undefined) return wide('it calls a function that differs from stripe to stripe');
+  const why = whyNarrowChange(write, settings);
+  if (why !== undefined) {
+    const context = { ...settings, catalogue: pins.catalogue };
+    const far =
+      write.fires === undefined ? whyWide(write, pins.catalogue) : whyFiredWide(write, context);
+    if (far !== undefined) return wide(far);
     return {
       plan: 'narrow write',
       stripes: route,
@@ -140,6 +139,49 @@ function explainWrite(
         ? `its WHERE gives no value to "${distkey.name}"`
         : '',
   };
+}
+
+/** Undefined when its rows go straight to their stripes. */
+function whyNarrowInsert(
+  { keyed, narrow, returningHasParameters }: InsertShape,
+  { foreignKeys }: ExplainContext['settings'],
+): string | undefined {
+  if (narrow !== undefined) return narrow;
+  if (keyed && foreignKeys) return 'it has foreign keys';
+  return returningHasParameters ? 'its RETURNING has parameters' : undefined;
+}
+
+/** Asks who decides it, with rows that stand in for those that the source would give, and no NULL. */
+function whyWideInsert(
+  binding: Prepared['binding'],
+  shape: InsertShape,
+  pins: PinContext,
+  settings: ExplainContext['settings'],
+): string | undefined {
+  const { catalogue } = pins;
+  const far = shape.fires && whyFar(shape.fires, { ...settings, catalogue });
+  if (far !== undefined) return far;
+  const given = givenRows(shape.node, { pins });
+  const rows = given ?? [shape.columns.map(() => 0n)];
+  const filled = areIdsGiven(shape.table, pins.slots.count)
+    ? withIdsFrom(shape, rows, 1n)
+    : { shape, rows, given: new Set<SqlValue>() };
+  const { foreignKeys } = settings;
+  const narrow = narrowInsert(binding, filled, { catalogue, pins, foreignKeys });
+  return narrow === undefined ? 'the rows that it needs cannot be named' : undefined;
+}
+
+function whyNarrowChange(
+  { fires, keyed }: RoutedShape,
+  { foreignKeys }: ExplainContext['settings'],
+): string | undefined {
+  if (fires !== undefined) {
+    const most = fires.touchesOwn ? 'one row' : `${KEYS_MAX} rows`;
+    return `it fires a trigger: rows that it names are read too, and of more than ${most} whole tables`;
+  }
+  return keyed && foreignKeys
+    ? `foreign keys lead to or from the table: rows that they lead to are read too, and if they are more than ${KEYS_MAX} whole tables`
+    : undefined;
 }
 
 interface Fetched {

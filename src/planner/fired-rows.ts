@@ -47,14 +47,20 @@ export interface FiredOptions {
   readonly replaces: boolean;
 }
 
-/** Whether foreign keys, or triggers that fire themselves, have a say in what triggers do. */
-export function firesFar(
+/** What foreign keys, or triggers that fire themselves, have to say in what triggers do; undefined: nothing. */
+export function whyFar(
   { triggers }: Firing,
-  { catalogue, foreignKeys, recursiveTriggers }: FiredOptions,
-): boolean {
-  if (recursiveTriggers) return true;
+  {
+    catalogue,
+    foreignKeys,
+    recursiveTriggers,
+  }: Pick<FiredOptions, 'catalogue' | 'foreignKeys' | 'recursiveTriggers'>,
+): string | undefined {
+  if (recursiveTriggers) return 'its triggers may fire themselves';
   const commands = triggers.flatMap(({ node }) => node.commands);
-  return foreignKeys && commands.some((one) => isKeyed(one, catalogue));
+  return foreignKeys && commands.some((one) => isKeyed(one, catalogue))
+    ? 'foreign keys lead to or from what its triggers change'
+    : undefined;
 }
 
 function isKeyed(command: TriggerCommand, catalogue: Catalogue): boolean {

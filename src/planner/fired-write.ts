@@ -1,6 +1,6 @@
 /** A statement that fires triggers, with the rows that it and they need, and no others. The original text then runs over those, see `gatheredWrite`. */
 import { settleAll } from '../base/settle-all.ts';
-import { type FiredOptions, firedFetches, firesFar, type FiringRow, kept } from './fired-rows.ts';
+import { type FiredOptions, firedFetches, type FiringRow, kept, whyFar } from './fired-rows.ts';
 import { type Fetch, fetchText } from './gather.ts';
 import type { Narrowed } from './gathered-write.ts';
 import type { GivenIds } from './given-ids.ts';
@@ -28,7 +28,7 @@ export function firedInsert(
   const { fires: firing, node, table } = shape;
   if (firing === undefined) return narrow;
   const options = { ...context, replaces: replaces(node, table) };
-  if (firesFar(firing, options)) return undefined;
+  if (whyFar(firing, options) !== undefined) return undefined;
   const fetches = firedFetches(
     narrow.fetches,
     {
@@ -76,17 +76,26 @@ function newOf(shape: InsertShape, row: SqlRow, options: FiredOptions): FiringRo
   return values;
 }
 
+/** What an UPDATE or DELETE that fires triggers tells by itself of why it has to be gathered. */
+export function whyFiredWide(
+  shape: RoutedShape,
+  context: Pick<FiredOptions, 'catalogue' | 'foreignKeys' | 'recursiveTriggers'>,
+): string | undefined {
+  if (shape.keyed && context.foreignKeys) return 'it fires triggers, and foreign keys have a say';
+  const far = shape.fires === undefined ? undefined : whyFar(shape.fires, context);
+  return far ?? whyWide(shape, context.catalogue);
+}
+
 /** The same of an UPDATE or DELETE. */
 export async function firedChange(
   shape: RoutedShape,
   route: readonly number[],
   context: FiredContext,
 ): Promise<Narrowed | undefined> {
-  const { fires: firing, keyed, node, table } = shape;
+  const { fires: firing, node, table } = shape;
   const options = { ...context, replaces: false };
-  if (firing === undefined || node === undefined || firesFar(firing, options)) return undefined;
-  if (whyWide(shape, context.catalogue) !== undefined || (keyed && context.foreignKeys))
-    return undefined;
+  if (firing === undefined || node === undefined) return undefined;
+  if (whyFiredWide(shape, context) !== undefined) return undefined;
   const fetch = whereFetch(table, node, route, context.pins);
   const found = await rowsOf(fetch, context.session);
   if (found.length > (firing.touchesOwn ? 1 : KEYS_MAX)) return undefined;

@@ -21,7 +21,11 @@ export function idsFor(
   ids: IdSource | undefined,
   stripeCount: number,
 ): IdSource | undefined {
-  return table.place === 'striped' && stripeCount > 1 && !table.autoincrement ? ids : undefined;
+  return areIdsGiven(table, stripeCount) ? ids : undefined;
+}
+
+export function areIdsGiven(table: Table, stripeCount: number): boolean {
+  return table.place === 'striped' && stripeCount > 1 && !table.autoincrement;
 }
 
 export interface GivenIds {
@@ -37,26 +41,47 @@ export async function withGivenIds(
   rows: readonly SqlRow[],
   ids: IdSource | undefined,
 ): Promise<GivenIds> {
-  const { columns, table } = shape;
+  const open = ids === undefined ? 0 : rows.filter((row) => isOpen(shape, row)).length;
+  if (ids === undefined || open === 0) return { shape, rows, given: new Set() };
+  return withIdsFrom(shape, rows, await ids.next(shape.table.counter, open));
+}
+
+/** The same with these ids: `next` and those after it. */
+export function withIdsFrom(shape: InsertShape, rows: readonly SqlRow[], next: bigint): GivenIds {
+  const { columns } = shape;
   const given = new Set<SqlValue>();
-  const name = table.ridHidden ? table.rowidName : table.rid;
-  const none = { shape, rows, given };
-  if (ids === undefined || name === undefined || table.rid === undefined) return none;
-  const known = columns.findIndex((one) => foldName(one) === foldName(name));
-  const at = known < 0 ? columns.length : known;
-  const open = rows.filter((row) => (row[at] ?? null) === null).length;
-  if (open === 0) return none;
-  let next = await ids.next(table.counter, open);
+  const place = idPlace(shape);
+  if (place === undefined) return { shape, rows, given };
+  const { at, name } = place;
   const filled = rows.map((row): SqlRow => {
-    if ((row[at] ?? null) !== null) return row;
+    if (!isOpen(shape, row)) return row;
     given.add(next);
     return [...row.slice(0, at), next++, ...row.slice(at + 1)];
   });
+  const isThere = at < columns.length;
   return {
-    shape: known < 0 ? { ...shape, columns: [...columns, name], idAdded: true } : shape,
+    shape: isThere ? shape : { ...shape, columns: [...columns, name], idAdded: true },
     rows: filled,
     given,
   };
+}
+
+/** Where a row has its id, or will have it; undefined for WITHOUT ROWID. */
+function idPlace({ columns, table }: InsertShape):
+  | {
+      readonly at: number;
+      readonly name: string;
+    }
+  | undefined {
+  const name = table.ridHidden ? table.rowidName : table.rid;
+  if (name === undefined || table.rid === undefined) return undefined;
+  const known = columns.findIndex((one) => foldName(one) === foldName(name));
+  return { at: known < 0 ? columns.length : known, name };
+}
+
+function isOpen(shape: InsertShape, row: SqlRow): boolean {
+  const place = idPlace(shape);
+  return place !== undefined && (row[place.at] ?? null) === null;
 }
 
 /** Whether an INSERT failed because of an id that it did not choose. */

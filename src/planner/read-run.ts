@@ -47,7 +47,7 @@ export async function runRead(
       if (plan.on === 'stripe') return await onStripe(0, plan.sql, context);
       if (plan.on === 'connection') return await onConnection(binding, shape, context);
       if (session.apart !== undefined && shape.pushed !== undefined && mayTakeLong(binding)) {
-        return await session.apart(shape.pushed, pins.values);
+        return await session.apart(shape.pushed, pins.values, context.natural);
       }
       return catalogue.shadow.prepare(context.text).all(pins.values);
     case 'P1':

@@ -83,9 +83,9 @@ export interface StripeSession {
   ): AsyncIterable<readonly SqlRow[]>;
   /**
    * A text that reads no table and may take long, or for ever: somewhere where it can be stopped. Left out: it runs in the
-   * shadow, which cannot.
+   * shadow, which cannot. `isSource`: its rows are to be put in, and may be more than a client can be given.
    */
-  apart?(sql: string, values: SqlRow): Promise<readonly SqlRow[]>;
+  apart?(sql: string, values: SqlRow, isSource?: boolean): Promise<readonly SqlRow[]>;
   /** A reading text for which rows have to be gathered: in another place, with a planner of its own. Left out: here. */
   gathered?(sql: string, values: SqlRow, own?: OwnTables): Promise<readonly SqlRow[]>;
   /** `last`: if it succeeds, nothing but `release` and `commit` follows. */

@@ -40,7 +40,10 @@ export function withTemporary({
       stripe === OWN_STRIPE ? ownRows(store, sql, values) : session.rows(stripe, sql, values, only),
     ...(session.apart === undefined
       ? {}
-      : { apart: async (sql, values) => (await session.apart?.(sql, values)) ?? [] }),
+      : {
+          apart: async (sql, values, isSource) =>
+            (await session.apart?.(sql, values, isSource)) ?? [],
+        }),
     ...(session.gathered === undefined
       ? {}
       : {

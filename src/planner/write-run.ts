@@ -215,7 +215,7 @@ async function exactly(
 }
 
 /** The rows that an INSERT is to put in, when the text and its parameters say them. */
-function givenRows(
+export function givenRows(
   { body }: InsertStmt,
   { pins }: Pick<RunContext, 'pins'>,
 ): readonly SqlRow[] | undefined {

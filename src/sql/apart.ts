@@ -1,4 +1,5 @@
 /** Texts that read no table, where they can be stopped: a stripe has processes for reads that may take long. */
+import { isMolnError } from '../base/errors.ts';
 import type { SqlRow } from '../planner/planner.ts';
 import { fromStripe } from './errors.ts';
 import type { StripeSet } from './stripe-set.ts';
@@ -15,6 +16,12 @@ export async function runApart(
   } catch (error) {
     throw fromStripe(error);
   }
+}
+
+/** A stripe gives so much at once and no more. */
+export function isAnswerTooLong(error: unknown): boolean {
+  if (!isMolnError(error, 'DATABASE_LIMIT')) return false;
+  return error.details?.['limit'] === 'rows' || error.details?.['limit'] === 'rowBytes';
 }
 
 /** The process that reads goes on until its own limit; whoever asked is told at once. */

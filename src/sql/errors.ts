@@ -58,6 +58,15 @@ export function limitMet(limit: string, sentence: string, hint: string): MolnErr
   return new MolnError('SQL_LIMIT', sentence, { hint, details: { limit } });
 }
 
+/** The source of an INSERT that reads no table gives more rows than one statement may put in. */
+export function tooManyMade(rows: number, max: number): MolnError {
+  return limitMet(
+    'gatherRows',
+    `The statement would put in ${rows} rows, at most ${max} at once`,
+    'Put them in with several statements, each with a LIMIT; nothing was changed',
+  );
+}
+
 /** A statement was stopped. */
 export function interrupted(why: string): SqlError {
   return new SqlError('SQLITE_INTERRUPT', `interrupted: ${why}`);
@@ -79,6 +88,7 @@ const LOST: ReadonlySet<string> = new Set([
   'DATABASE_NOT_COMMITTED',
   'DATABASE_NOT_PRIMARY',
   'DATABASE_OUTCOME_UNKNOWN',
+  'REGISTRY_UNAVAILABLE',
 ]);
 const LOST_LIMITS: ReadonlySet<unknown> = new Set([
   'transaction',

@@ -52,6 +52,8 @@ export interface Ask {
 
 export type FromProcess =
   | { readonly kind: 'ask'; readonly asks: readonly Ask[] }
+  /** The first rows of many, so that whoever gets them does other things in between. */
+  | { readonly kind: 'part'; readonly rows: readonly SqlRow[] }
   /** `used`: what was seen before, by stripe. */
   | { readonly kind: 'done'; readonly rows: readonly SqlRow[]; readonly used: Used }
   | { readonly kind: 'failed'; readonly failure: Failure; readonly used: Used };

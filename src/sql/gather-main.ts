@@ -18,6 +18,7 @@ import {
   type SentJob,
   type ToProcess,
 } from './gather-calls.ts';
+import { PORTION_ROWS } from './limits.ts';
 
 interface Waiting {
   readonly resolve: (answer: SeenRows) => void;
@@ -58,7 +59,10 @@ async function run(job: SentJob): Promise<void> {
       // Scratches of its own would wait for a next statement that never comes.
       await connection.close();
     }
-    say({ kind: 'done', rows, used: seen.used });
+    let at = 0;
+    for (; rows.length - at > PORTION_ROWS; at += PORTION_ROWS)
+      say({ kind: 'part', rows: rows.slice(at, at + PORTION_ROWS) });
+    say({ kind: 'done', rows: at === 0 ? rows : rows.slice(at), used: seen.used });
   } catch (error) {
     say({ kind: 'failed', failure: failureOf(error), used: seen.used });
   }

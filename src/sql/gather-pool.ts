@@ -143,13 +143,16 @@ async function work(
     // A message costs more than most answers: those of one turn go as one.
     if (answers.length === 1) setImmediate(sendAnswers);
   };
+  const parts: (readonly SqlRow[])[] = [];
   const onMessage = (message: FromProcess): void => {
+    if (message.kind === 'part') return void parts.push(message.rows);
     if (message.kind === 'ask') {
       for (const ask of message.asks) void answer(ask);
       return;
     }
     onUsed(message.used);
-    if (message.kind === 'done') resolve(message.rows);
+    if (message.kind === 'done')
+      resolve(parts.length === 0 ? message.rows : [...parts, message.rows].flat());
     else reject((failure ?? errorOf(message.failure)) as Error);
   };
   const onExit = (): void =>

@@ -40,6 +40,8 @@ export const KEEP_HELD_MS = 500;
 export const SLOW_KEPT = 100;
 /** Characters of a text in lists and logs. */
 export const SHOWN_TEXT_MAX = 2000;
+/** Rows that go to or come from another thread or process at once: more would keep the event loop from all others. */
+export const PORTION_ROWS = 5000;
 /** Rows that RETURNING may give back for it to go to a stripe in one call, after which it can no longer be refused. */
 export const RETURNED_WHOLE_MAX = 1000;
 /** Processes that compute over gathered rows, statements that wait for one, and V8's heap of one; SQLite's own memory comes on top. */

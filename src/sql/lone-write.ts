@@ -53,7 +53,8 @@ async function write(
     const tookMs = clock.monotonicMs() - began;
     // Planned anew, and told in SQLite's words, it is in a session only, however long this took.
     const isForSession = isSchemaMoved(error) || isMolnError(error, 'DATABASE_SQL');
-    if (!isOpen && (isForSession || tookMs < limits.retryMs)) return undefined;
+    const mayPass = tookMs < limits.retryMs && !isMolnError(error, 'REGISTRY_UNAVAILABLE');
+    if (!isOpen && (isForSession || mayPass)) return undefined;
     query.failure = error;
     counts.failed++;
     counts.took(tookMs);

@@ -378,6 +378,8 @@ export class SqlSession implements Session {
       set,
       clock: options.clock,
       counts,
+      gatherers: this.#engine.gatherers,
+      budget: planner.settings.budget,
       lockWaitMs: limits.lockWaitMs,
       stripes: this.#stripes,
       signal,

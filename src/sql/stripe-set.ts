@@ -32,6 +32,8 @@ const SLOW_TEXTS_KEPT = 1000;
 const SLOW_TIMES = 3;
 const SLOW_TEXT_MAX = 16_384;
 
+type Rows = readonly (readonly unknown[])[];
+
 /** What one stripe runs when the schema or the slot map changes: on all it makes a new version, stripe 0 keeps both. */
 export function keepCatalogue(
   stripe: number,
@@ -176,35 +178,62 @@ export class StripeSet implements Stripes {
   }
 
   async #read(): Promise<void> {
+    // At first nothing is known that another node could have made old.
+    const isForeign = this.isLoaded;
+    try {
+      this.#take(await this.#led(), isForeign);
+    } catch (error) {
+      const here = this.isLoaded || !isAway(error) ? undefined : await this.#here();
+      if (here === undefined) throw error;
+      this.#take(here, isForeign);
+    }
+  }
+
+  async #led(): Promise<Schema> {
     const transaction = await this.client(0).begin();
     try {
-      const stripeVersion = transaction.schemaVersion;
-      const rows = await this.#catalogueRows(transaction);
-      const [version, catalogue] = rows.find(([row]) => row !== SLOTS_ROW) ?? [];
-      const [, slots] = rows.find(([row]) => row === SLOTS_ROW) ?? [];
-      const schema = {
-        catalogue: typeof catalogue === 'string' ? catalogue : '',
-        slots: typeof slots === 'string' ? (JSON.parse(slots) as SlotMap) : this.#first,
-        version: Number(version ?? 0),
-        stripeVersion,
-      };
-      // At first nothing is known that another node could have made old.
-      this.#take(schema, this.#schema.stripeVersion >= 0);
+      const ask = async (sql: string): Promise<Rows> => (await transaction.run({ sql })).rows;
+      return await this.#schemaOf(transaction.schemaVersion, ask);
     } finally {
       await transaction.rollBack();
     }
   }
 
-  async #catalogueRows(
-    transaction: Awaited<ReturnType<StripeClient['begin']>>,
-  ): Promise<readonly (readonly unknown[])[]> {
-    try {
-      const sql = 'SELECT version, text FROM _moln_catalogue ORDER BY version DESC';
-      return (await transaction.run({ sql })).rows;
-    } catch (error) {
-      // A database in which nothing was created yet.
-      if (isMolnError(error, 'DATABASE_SQL') && /no such table/.test(error.message)) return [];
-      throw error;
-    }
+  /** As the copy here has it, for reads whose level allows that: what it is too old for, the stripes do not do. */
+  async #here(): Promise<Schema | undefined> {
+    const client = this.client(0);
+    const { schemaHere } = client;
+    if (schemaHere === undefined) return undefined;
+    return await this.#schemaOf(schemaHere, async (sql) => {
+      const expect = { schemaVersion: schemaHere };
+      return (await client.query({ sql }, { kind: 'stale' }, expect)).rows;
+    });
+  }
+
+  async #schemaOf(stripeVersion: number, ask: (sql: string) => Promise<Rows>): Promise<Schema> {
+    const rows = await catalogueRows(ask);
+    const [version, catalogue] = rows.find(([row]) => row !== SLOTS_ROW) ?? [];
+    const [, slots] = rows.find(([row]) => row === SLOTS_ROW) ?? [];
+    return {
+      catalogue: typeof catalogue === 'string' ? catalogue : '',
+      slots: typeof slots === 'string' ? (JSON.parse(slots) as SlotMap) : this.#first,
+      version: Number(version ?? 0),
+      stripeVersion,
+    };
+  }
+}
+
+/** Nobody leads, as far as can be seen without the log. */
+function isAway(error: unknown): boolean {
+  return isMolnError(error, 'REGISTRY_UNAVAILABLE') || isMolnError(error, 'DATABASES_NOT_READY');
+}
+
+async function catalogueRows(ask: (sql: string) => Promise<Rows>): Promise<Rows> {
+  try {
+    return await ask('SELECT version, text FROM _moln_catalogue ORDER BY version DESC');
+  } catch (error) {
+    // A database in which nothing was created yet.
+    if (isMolnError(error, 'DATABASE_SQL') && /no such table/.test(error.message)) return [];
+    throw error;
   }
 }

@@ -19,10 +19,12 @@ import type {
 } from '../planner/planner.ts';
 import type { AnswerRoom } from '../hrana/hrana.ts';
 import type { SlotMap } from '../slots/slots.ts';
-import { runApart } from './apart.ts';
-import { busy, fromStripe, OutOfOrder, SchemaMoved } from './errors.ts';
+import { isAnswerTooLong, runApart } from './apart.ts';
+import { busy, fromStripe, OutOfOrder, SchemaMoved, tooManyMade } from './errors.ts';
 import type { Counts } from './figures.ts';
-import { KEEP_HELD_MS } from './limits.ts';
+import type { GatherJob } from './gather-calls.ts';
+import type { GatherPool } from './gather-pool.ts';
+import { KEEP_HELD_MS, PORTION_ROWS } from './limits.ts';
 import { keepCatalogue, type Schema, type StripeSet } from './stripe-set.ts';
 import { mayReturnMuch } from './texts.ts';
 
@@ -30,6 +32,8 @@ export interface WriteSessionOptions {
   readonly set: StripeSet;
   readonly clock: Clock;
   readonly counts: Counts;
+  readonly gatherers: GatherPool;
+  readonly budget: GatherJob['budget'];
   readonly lockWaitMs: number;
   /** Taken with the first one, for it is known that they are needed. */
   readonly stripes: ReadonlySet<number>;
@@ -90,8 +94,24 @@ export class WriteSession implements StripeSession {
     return true;
   }
 
-  async apart(sql: string, values: SqlRow): Promise<readonly SqlRow[]> {
-    return await runApart(this.#set, sql, values, this.#options.signal());
+  async apart(sql: string, values: SqlRow, isSource = false): Promise<readonly SqlRow[]> {
+    const { budget, gatherers, signal: now } = this.#options;
+    const signal = now();
+    try {
+      return await runApart(this.#set, sql, values, signal);
+    } catch (error) {
+      if (!isSource || !isAnswerTooLong(error)) throw error;
+    }
+    // As a whole, in one go: it may call random().
+    const { catalogue, slots, version } = this.#planned;
+    const rows = await gatherers.run({
+      job: { sql, values, catalogue, version, slots, budget, temporary: [], sightings: 'none' },
+      rows: () => Promise.reject(new Error('A text that reads no table wants no rows')),
+      onUsed: () => {},
+      signal,
+    });
+    if (rows.length > budget.rowsMax) throw tooManyMade(rows.length, budget.rowsMax);
+    return rows;
   }
 
   async *rows(stripe: number, sql: string, values: SqlRow): AsyncGenerator<readonly SqlRow[]> {
@@ -112,9 +132,10 @@ export class WriteSession implements StripeSession {
       last &&
       this.#held.size === 0 &&
       this.#failure === undefined &&
+      statements.length <= PORTION_ROWS &&
       !mayReturnMuch(statements, this.#options.room)
         ? await this.#whole(stripe, statements)
-        : await this.#run(stripe, statements);
+        : await this.#inPortions(stripe, statements);
     let at = 0;
     return writes.map(({ runs }) => {
       const own = results.slice(at, (at += runs.length));
@@ -232,6 +253,15 @@ export class WriteSession implements StripeSession {
     } catch (error) {
       throw fromStripe(error);
     }
+  }
+
+  async #inPortions(stripe: number, steps: Steps): Promise<Results> {
+    if (steps.length <= PORTION_ROWS) return await this.#run(stripe, steps);
+    const results: Results[number][] = [];
+    for (let at = 0; at < steps.length; at += PORTION_ROWS)
+      for (const one of await this.#run(stripe, steps.slice(at, at + PORTION_ROWS)))
+        results.push(one);
+    return results;
   }
 
   async #run(stripe: number, steps: Steps): Promise<Results> {

@@ -136,3 +136,41 @@ test('a reference that must be there changes in a table with rows, and back', ()
   file.exec('DELETE FROM teams');
   assert.deepEqual(players(), {});
 });
+
+test('a reference with a default comes to a table with rows, changes there, and goes', () => {
+  const team = model('team', { name: string() });
+  const link = (more: Parameters<typeof belongsTo>[1]) => ({
+    team_id: belongsTo('team', { default: 7, ...more }),
+  });
+  const steps = [
+    [team, model('player', { name: string() })],
+    [team, model('player', { name: string(), ...link({ optional: true }) })],
+    [team, model('player', { name: string(), ...link({}) })],
+    [team, model('player', { name: string(), ...link({ onDelete: 'cascade' }) })],
+    [team, model('player', { name: string() })],
+  ] as unknown as readonly (readonly Model[])[];
+  using file = new DatabaseSync(':memory:');
+  const way = new Way();
+  const players = (): unknown =>
+    file
+      .prepare('SELECT * FROM players ORDER BY id')
+      .all()
+      .map((row) => row['team_id']);
+  const seen = steps.map((models, at) => {
+    const change = way.to(...models);
+    assert.ok(change);
+    file.exec(change.up.join('\n'));
+    // Back and there again, over rows.
+    if (at > 0) {
+      file.exec(change.down.join('\n'));
+      file.exec(change.up.join('\n'));
+    } else {
+      file.exec(`INSERT INTO teams (id, name, created_at, updated_at) VALUES (7, 'A', '', '');
+        INSERT INTO players (id, name, created_at, updated_at) VALUES (1, 'x', '', ''), (2, 'y', '', '')`);
+    }
+    assert.equal(way.to(...models), undefined, 'nothing is left to change');
+    return players();
+  });
+  const none = [undefined, undefined];
+  assert.deepEqual(seen, [none, [7, 7], [7, 7], [7, 7], none]);
+});

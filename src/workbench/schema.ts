@@ -276,10 +276,23 @@ function added(table: string, column: string, wanted: Column): SchemaChange {
   }
   return {
     name: `add_${column}_to_${table}`,
-    up: [`ALTER TABLE ${quoted(table)} ADD COLUMN ${columnSql(column, wanted)};`],
+    up: addColumn(table, column, wanted),
     down: [`ALTER TABLE ${quoted(table)} DROP COLUMN ${quoted(column)};`],
     loses: [],
   };
+}
+
+/** SQLite adds no reference with a default to a table that has rows: those get it afterwards, if the row is there that it leads to. */
+function addColumn(table: string, column: string, to: Column): readonly string[] {
+  const { references, initial } = to;
+  const add = (one: Column): string =>
+    `ALTER TABLE ${quoted(table)} ADD COLUMN ${columnSql(column, one)};`;
+  if (references === undefined || initial === undefined) return [add(to)];
+  const isThere = `EXISTS (SELECT 1 FROM ${quoted(references.table)} WHERE "id" = ${initial})`;
+  return [
+    add({ ...to, initial: undefined }),
+    `UPDATE ${quoted(table)} SET ${quoted(column)} = ${initial} WHERE ${isThere};`,
+  ];
 }
 
 function removed(table: string, column: string, was: Column): SchemaChange {
@@ -288,7 +301,7 @@ function removed(table: string, column: string, was: Column): SchemaChange {
   return {
     name: `remove_${column}_from_${table}`,
     up: [`ALTER TABLE ${quoted(table)} DROP COLUMN ${quoted(column)};`],
-    down: [`ALTER TABLE ${quoted(table)} ADD COLUMN ${columnSql(column, again)};`],
+    down: addColumn(table, column, again),
     loses: [`column ${column} of ${table}`],
   };
 }
@@ -320,15 +333,22 @@ function altered(table: string, column: string, was: Column, wanted: Column): Sc
 
 function replaceColumn(table: string, column: string, to: Column): readonly string[] {
   const next = `${column}_next`;
+  const { isRequired, references } = to;
   // SQLite adds a column that must have a value only with a default, and a reference only without: so the rule follows the values.
-  const isRuleLast = to.isRequired && to.initial === undefined;
+  const isRuleLast = isRequired && (to.initial === undefined || references !== undefined);
   const filler = to.type === 'TEXT' ? "''" : '0';
-  const initial = to.initial ?? (isRuleLast && to.references === undefined ? filler : undefined);
+  const given = to.initial ?? (isRuleLast && references === undefined ? filler : undefined);
+  const isFilled = given !== undefined && (references === undefined || isRequired);
   const value = `CAST(${quoted(column)} AS ${to.type})`;
-  const filled = initial === undefined ? value : `coalesce(${value}, ${initial})`;
+  const filled = isFilled ? `coalesce(${value}, ${given})` : value;
   const alter = `ALTER TABLE ${quoted(table)}`;
+  const added = {
+    ...to,
+    isRequired: isRequired && !isRuleLast,
+    initial: references === undefined ? to.initial : undefined,
+  };
   return [
-    `${alter} ADD COLUMN ${columnSql(next, { ...to, isRequired: to.isRequired && !isRuleLast })};`,
+    `${alter} ADD COLUMN ${columnSql(next, added)};`,
     `UPDATE ${quoted(table)} SET ${quoted(next)} = ${filled};`,
     `${alter} DROP COLUMN ${quoted(column)};`,
     `${alter} RENAME COLUMN ${quoted(next)} TO ${quoted(column)};`,
@@ -336,14 +356,14 @@ function replaceColumn(table: string, column: string, to: Column): readonly stri
   ];
 }
 
-/** A default that only helps rows over a change is no difference. */
+/** A default that only helps rows over a change is no difference, nor that of a reference, which is the model's own to give. */
 function sameColumn(a: Column, b: Column): boolean {
   const filler =
     a.isRequired && b.initial === undefined && (a.initial === "''" || a.initial === '0');
   return (
     a.type === b.type &&
     a.isRequired === b.isRequired &&
-    (a.initial === b.initial || filler) &&
+    (a.initial === b.initial || filler || b.references !== undefined) &&
     a.references?.table === b.references?.table &&
     a.references?.onDelete === b.references?.onDelete
   );

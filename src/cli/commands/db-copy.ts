@@ -31,7 +31,9 @@ export const DUMP: CommandSpec = {
     const file = input.argument('FILE');
     await using stream = context.client().sql(name);
     if (file === undefined) {
-      await dumpTo(stream, (text) => writeTo(context.io.stdout, text), undefined);
+      const write = (text: string): Promise<void> => writeTo(context.io.stdout, text);
+      const { doubt } = await dumpTo(stream, write, undefined);
+      if (doubt !== undefined) context.words.note(doubt);
       return EXIT.ok;
     }
     const copied = await intoFile(context, file, `Dumping ${name}`, async (path, display) => {
@@ -82,7 +84,6 @@ export const IMPORT: CommandSpec = {
     const copied = await shownAs(context, `Importing into ${name}`, (display) =>
       importFrom(stream, path, display),
     );
-    if (copied.doubt !== undefined) context.words.note(copied.doubt);
     return printCopied(context, copied, { database: name, file }, `has what is in "${file}"`);
   },
 };
@@ -184,10 +185,11 @@ async function shownAs<T>(
 
 function printCopied(
   { json, words }: Context,
-  { tables, rows }: Copied,
+  { tables, rows, doubt }: Copied,
   what: { readonly database: string; readonly file: string },
   sentence: string,
 ): number {
+  if (doubt !== undefined) words.note(doubt);
   if (json) words.json({ ...what, tables, rows });
   else words.line(`${what.database} ${sentence}: ${count(tables, 'table')}, ${count(rows, 'row')}`);
   return EXIT.ok;

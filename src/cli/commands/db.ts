@@ -349,6 +349,12 @@ function printStripes({ words }: Context, stripes: readonly StripeDetail[]): voi
       stripe.groups === 0 ? '-' : `${(stripe.appendMs / stripe.groups).toFixed(2)} ms`,
     ]),
   );
+  for (const { number, copies } of stripes)
+    for (const { node, rebuilt } of copies)
+      if (rebuilt !== undefined)
+        words.note(
+          `The copy of stripe ${number} on ${node} was put aside and built anew: ${rebuilt}`,
+        );
 }
 
 function whyWords({ moves, split, why }: StripeDetail): string {

@@ -110,9 +110,16 @@ const STRIPE_COLUMNS: readonly Column<StripeDetail>[] = [
   {
     key: 'why',
     label: 'Why',
-    cell: ({ moves, split, why }) => {
+    cell: ({ copies, moves, split, why }) => {
       if (split !== undefined) return `splits ${split}`;
-      return moves === undefined ? (why ?? '–') : `moves ${moves}`;
+      if (moves !== undefined) return `moves ${moves}`;
+      const damaged = copies.filter(({ rebuilt }) => rebuilt !== undefined);
+      if (damaged.length === 0) return why ?? '–';
+      return (
+        <span class="tone-warn">
+          ▲ {damaged.map(({ node, rebuilt }) => `built anew on ${node}: ${rebuilt}`).join('; ')}
+        </span>
+      );
     },
   },
   {
@@ -156,7 +163,7 @@ const STRIPE_COLUMNS: readonly Column<StripeDetail>[] = [
     key: 'append',
     label: 'Append',
     numeric: true,
-    cell: (stripe) => `${perGroup(stripe, stripe.appendMs, 2)} ms`,
+    cell: (stripe) => (stripe.groups === 0 ? '–' : `${perGroup(stripe, stripe.appendMs, 2)} ms`),
   },
 ];
 

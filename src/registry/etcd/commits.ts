@@ -158,14 +158,18 @@ export class Commits {
   /** Sends once. Throws when it was not sent, or was refused; both changed nothing. */
   async #send(txn: Txn, operations: readonly Operation[], timeoutMs: number): Promise<Answer> {
     const { endpoints } = this.#options;
+    await endpoints.requireAnswer();
     const connection = await endpoints.connectedInTime('calls');
+    const ended = endpoints.begin();
     try {
       const response = await connection.kv.txn(txn, { timeoutMs });
+      ended(true);
       return { kind: 'answered', response };
     } catch (error) {
       if (isMolnError(error)) throw error;
       const failure = failureOf(error);
       if (isLeaseLost(failure)) throw leaseLost(leaseIdsOf(operations).join(', '));
+      ended(!isUnknown(failure));
       if (!isUnknown(failure)) throw refused(failure);
       endpoints.rotate('calls', connection);
       return { kind: 'lost', why: `${connection.endpoint}: ${failure.message}` };

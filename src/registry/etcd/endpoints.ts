@@ -4,9 +4,10 @@
  */
 import { isMolnError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
-import type { Clock } from '../../base/time.ts';
+import { type Clock, withDeadline } from '../../base/time.ts';
 import { Connection, type EtcdTls, failureOf } from './connection.ts';
 import { isUnknown, unavailable } from './failures.ts';
+import { Silence } from './silence.ts';
 
 export interface EndpointsOptions {
   /** `https://10.0.0.1:7421` and so on; at least one. */
@@ -15,6 +16,8 @@ export interface EndpointsOptions {
   readonly tls?: () => EtcdTls;
   /** How long a call goes on trying when no member answers; 15 s by default. */
   readonly patienceMs?: number;
+  /** When no member has answered for so long, what is asked is given up within `SILENT_PATIENCE_MS`. Left out: the usual patience always. */
+  readonly silentMs?: number;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -27,8 +30,12 @@ const ATTEMPT_MS = 3000;
 const PATIENCE_MS = 15_000;
 /** The same once its user is about to end. */
 const HURRIED_MS = 3000;
+/** The same when it is known that no member answers. */
+const SILENT_PATIENCE_MS = 2000;
 const PAUSE_FIRST_MS = 20;
 const PAUSE_MS_MAX = 500;
+/** What is there does not matter: only most members together can say. */
+const PROBE_KEY: Uint8Array = Buffer.of(0);
 
 export class Endpoints implements Disposable {
   #all: readonly string[];
@@ -37,6 +44,9 @@ export class Endpoints implements Disposable {
   readonly #current = new Map<Purpose, Connection>();
   /** What has been rotated away from and may still have calls to finish. */
   #retired: { readonly purpose: Purpose; readonly connection: Connection }[] = [];
+  readonly #silence = new Silence();
+  /** Whether anybody answers again, once for all who want to know. */
+  #probing: Promise<unknown> | undefined;
   #at = 0;
   #closed = false;
 
@@ -59,11 +69,34 @@ export class Endpoints implements Disposable {
   patience(totalMs: number = Infinity): { readonly leftMs: number } {
     const { clock } = this.#options;
     const began = clock.monotonicMs();
-    const allMs = (): number => Math.min(totalMs, this.#patienceMs);
+    const allMs = (): number =>
+      Math.min(totalMs, this.#patienceMs, this.#isSilent ? SILENT_PATIENCE_MS : Infinity);
     return {
       get leftMs() {
         return began + allMs() - clock.monotonicMs();
       },
+    };
+  }
+
+  /**
+   * To be asked before anything is sent of which it would be unknown whether it was carried out. Throws `REGISTRY_UNAVAILABLE` when no
+   * member has answered for long, and none does now.
+   */
+  async requireAnswer(): Promise<void> {
+    if (!this.#isSilent) return;
+    this.#probing ??= this.read(({ kv }, options) =>
+      kv.range({ key: PROBE_KEY, countOnly: true }, options),
+    ).finally(() => (this.#probing = undefined));
+    await this.#probing;
+  }
+
+  /** A call begins; what it gives is to be told whether a member answered. */
+  begin(): (isAnswered: boolean) => void {
+    const { clock } = this.#options;
+    const beganMs = clock.monotonicMs();
+    return (isAnswered) => {
+      if (isAnswered) this.#silence.heard(clock.monotonicMs());
+      else this.#silence.failed(beganMs, clock.monotonicMs());
     };
   }
 
@@ -107,9 +140,11 @@ export class Endpoints implements Disposable {
     const { clock } = this.#options;
     const patience = this.patience();
     for (let pauseMs = PAUSE_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MS_MAX)) {
+      const ended = this.begin();
       try {
         return await this.connected(purpose);
       } catch (error) {
+        ended(false);
         if (this.#closed || patience.leftMs <= pauseMs) throw error;
       }
       await clock.sleep(pauseMs);
@@ -152,23 +187,40 @@ export class Endpoints implements Disposable {
     call: (connection: Connection, options: { readonly timeoutMs: number }) => Promise<T>,
     leftMs: number,
   ): Promise<{ readonly value: T } | { readonly error: unknown }> {
+    const ended = this.begin();
     let connection: Connection;
     try {
-      connection = await this.connected('calls');
+      connection = await this.#connectedWithin(leftMs);
     } catch (error) {
+      ended(false);
       return { error };
     }
     // gRPC has no fractions of a unit: etcd resets a stream that asks for 1999.5 ms.
     const timeoutMs = Math.max(1, Math.ceil(Math.min(ATTEMPT_MS, leftMs)));
     try {
-      return { value: await call(connection, { timeoutMs }) };
+      const value = await call(connection, { timeoutMs });
+      ended(true);
+      return { value };
     } catch (error) {
       if (isMolnError(error)) throw error;
       const failure = failureOf(error);
+      ended(!isUnknown(failure));
       if (!isUnknown(failure)) throw error;
       this.rotate('calls', connection);
       return { error: unavailable(this.all, failure.message) };
     }
+  }
+
+  /** While nobody answers, not even a whole round of members that do not let themselves be reached is waited for; it goes on for the next call. */
+  async #connectedWithin(leftMs: number): Promise<Connection> {
+    const connecting = this.connected('calls');
+    if (!this.#isSilent) return await connecting;
+    const late = (): Error => unavailable(this.all, 'none can be reached');
+    return await withDeadline(leftMs, late, () => connecting);
+  }
+
+  get #isSilent(): boolean {
+    return this.#silence.lastedMs >= (this.#options.silentMs ?? Infinity);
   }
 
   #connect(purpose: Purpose): Connection {

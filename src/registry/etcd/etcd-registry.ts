@@ -47,6 +47,8 @@ export interface EtcdRegistryOptions {
   readonly areWatchesApart?: boolean;
   /** How long a call goes on trying when no manager answers; 15 s by default. */
   readonly patienceMs?: number;
+  /** When no manager has answered for so long, what is asked is given up within about two seconds, and no commit is sent. Left out: never. */
+  readonly silentMs?: number;
   /** By default opening fails when no member answers; false: it opens, and answers later. */
   readonly mustAnswer?: boolean;
   /** While it is opened: when this aborts, what does not answer soon is given up. */

@@ -1,0 +1,79 @@
+/** A file that SQLite cannot read: which errors say so, and the look at all of it that makes sure before a copy is put aside. */
+import { isMolnError, messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { fromSqlite } from './errors.ts';
+import type { SlowReads } from './stripe-options.ts';
+
+/** https://sqlite.org/rescode.html: CORRUPT, NOTADB, CORRUPT_SEQUENCE, CORRUPT_INDEX. CORRUPT_VTAB is about what clients put into a virtual table. */
+const OF_FILE: ReadonlySet<unknown> = new Set([11, 26, 523, 779]);
+
+export function isOfFile(error: unknown): boolean {
+  const known = fromSqlite(error);
+  return isMolnError(known, 'DATABASE_SQL') && OF_FILE.has(known.details?.['resultCode']);
+}
+
+/** What SQLite finds in the whole file; undefined: nothing. Rejects when it cannot be looked at within that time. */
+async function damageOf(
+  path: string,
+  slowReads: Pick<SlowReads, 'query'>,
+  withinMs: number,
+): Promise<string | undefined> {
+  try {
+    const { rows } = await slowReads.query(path, { sql: 'PRAGMA quick_check(1)' }, withinMs);
+    const said = String(rows[0]?.[0]);
+    return said === 'ok' ? undefined : said;
+  } catch (error) {
+    if (isOfFile(error)) return messageOf(error);
+    throw error;
+  }
+}
+
+export interface DamageOptions {
+  /** Of the stripe. */
+  readonly name: string;
+  readonly path: string;
+  readonly slowReads: Pick<SlowReads, 'query'>;
+  /** That the look may take. */
+  readonly lookMs: number;
+  readonly logger: Logger;
+  /** Nothing is looked at any more. */
+  readonly ended: AbortSignal;
+  /** Builds the copy anew. */
+  readonly rebuild: (why: string) => Promise<void>;
+}
+
+/** Has the file looked at when SQLite says that it is damaged, once for all who meet that. */
+export class Damage {
+  readonly #options: DamageOptions;
+  #isLooking = false;
+
+  constructor(options: DamageOptions) {
+    this.#options = options;
+  }
+
+  async noting<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      this.met(error);
+      throw error;
+    }
+  }
+
+  met(error: unknown): void {
+    const { ended, logger, name: stripe } = this.#options;
+    if (!isOfFile(error) || this.#isLooking || ended.aborted) return;
+    this.#isLooking = true;
+    const tell = (failure: unknown): void =>
+      logger.error('A damaged copy cannot be built anew yet', { stripe, why: messageOf(failure) });
+    void this.#look()
+      .catch(tell)
+      .finally(() => (this.#isLooking = false));
+  }
+
+  async #look(): Promise<void> {
+    const { path, slowReads, lookMs, rebuild } = this.#options;
+    const damage = await damageOf(path, slowReads, lookMs);
+    if (damage !== undefined) await rebuild(`its file is damaged: ${damage}`);
+  }
+}
