@@ -54,11 +54,6 @@ export class GroupWait {
     this.#untilMs = this.#clock.monotonicMs() + Math.min(tookMs * WAIT_APPENDS, WAIT_MS_MAX);
   }
 
-  /** A group waits until there are enough. */
-  get isWaiting(): boolean {
-    return this.#end !== undefined;
-  }
-
   /** Resolves when a group is to begin that `waiting` transactions wait for. */
   async enough(waiting: number): Promise<void> {
     const leftMs = this.#untilMs - this.#clock.monotonicMs();
@@ -66,9 +61,10 @@ export class GroupWait {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiting = waiting;
     this.#end = resolve;
-    const timer = this.#clock.after(leftMs, () => this.hurry());
+    const timer = this.#clock.after(leftMs, resolve);
     await promise;
     timer[Symbol.dispose]();
+    this.#end = undefined;
     if (this.#waiting >= this.#worth) this.#rest = REST_FIRST;
     else {
       this.#resting = this.#rest;
@@ -84,8 +80,6 @@ export class GroupWait {
 
   /** The group begins now: somebody wants something else than to be in it, or nobody may be any more. */
   hurry(): void {
-    const end = this.#end;
-    this.#end = undefined;
-    end?.();
+    this.#end?.();
   }
 }

@@ -13,9 +13,10 @@ import { crashPoint } from './crash-points.ts';
 import { type EncodedEntry, GROUP_ID_BYTES } from './entry.ts';
 import { errorOf, limitMet, logFull, notCommitted, notPrimary } from './errors.ts';
 import { GroupWait } from './group-wait.ts';
-import { type Job, JobQueue, type Turn } from './job-queue.ts';
 import { Hold } from './hold.ts';
 import {
+  GROUP_BYTES_MAX,
+  GROUP_TRANSACTIONS_MAX,
   LOG_BYTES_MAX,
   TRANSACTION_IDLE_MS,
   TRANSACTION_STATEMENTS_MAX,
@@ -72,10 +73,23 @@ export interface PrimaryFigures {
   readonly logBytes: number;
 }
 
-/** Of a group's name. */
+interface Job {
+  readonly statements: readonly Statement[];
+  readonly bytes: number;
+  readonly planned: number | undefined;
+  readonly resolve: (results: readonly StatementResult[]) => void;
+  readonly reject: (error: unknown) => void;
+  /** Must be a group of its own. */
+  isAlone: boolean;
+}
+
+/** Somebody who wants the stripe for himself. */
+interface Turn {
+  readonly take: (hold: Hold) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 const GROUP_COUNT_BYTES = 8;
-/** So many are worth a message of their own to the thread. */
-const BEGIN_TRANSACTIONS = 16;
 /** Between two looks at the log while its length holds writers up. */
 const PRESSURE_LOOK_MS = 100;
 /** Who wants the stripe for himself may hold others meanwhile, which end what is idle, and whose writers wait too; and may not wait for a second (`lockWaitMs`). */
@@ -85,9 +99,7 @@ export class PrimaryTerm {
   readonly options: PrimaryOptions;
   readonly appender: Appender;
   readonly statementMs: number;
-  readonly #queue = new JobQueue();
-  /** Of the next group, as far as the thread has it already. */
-  #begun: readonly Job[] = [];
+  readonly #queue: (Job | Turn)[] = [];
   readonly #gauge = new LogGauge();
   readonly #wait: GroupWait;
   readonly #lender: Lender;
@@ -151,7 +163,7 @@ export class PrimaryTerm {
     const { promise, resolve, reject } = Promise.withResolvers<readonly StatementResult[]>();
     const bytes = statements.reduce((sum, one) => sum + sizeOf(one), 0);
     this.#queue.push({ statements, bytes, planned, resolve, reject, isAlone: false });
-    this.#came();
+    this.#wait.came(this.#queue.length);
     this.#wake();
     return await promise;
   }
@@ -320,7 +332,7 @@ export class PrimaryTerm {
   }
 
   #rejectWaiting(reason: Error): void {
-    this.#queue.rejectAll(reason);
+    for (const job of this.#queue.splice(0)) job.reject(reason);
     this.#wait.hurry();
   }
 
@@ -332,22 +344,18 @@ export class PrimaryTerm {
     // Whatever is asked in the same turn of the event loop gets into the first group.
     await Promise.resolve();
     try {
-      for (let one = this.#queue.first; one !== undefined; one = this.#queue.first) {
+      for (let first = this.#queue[0]; first !== undefined; first = this.#queue[0]) {
         // What had to be run again.
         if (this.#stop.signal.aborted)
           return this.#rejectWaiting(this.#stop.signal.reason as Error);
-        await this.#easeOff('take' in one ? HOLD_PAUSE_MS_MAX : Infinity);
-        if (this.#queue.mayGrow) await this.#wait.enough(this.#queue.length);
-        const begun = this.#begun;
-        this.#begun = [];
-        // What waited may be refused meanwhile; what has begun is not.
-        if (begun.length === 0 && this.#queue.first !== one) continue;
-        if (begun.length > 0 || !('take' in one))
-          await this.#group(begun, this.#queue.gather(begun));
-        else {
+        await this.#easeOff('take' in first ? HOLD_PAUSE_MS_MAX : Infinity);
+        if (this.#mayGrow()) await this.#wait.enough(this.#queue.length);
+        // Refused meanwhile, as all that waited.
+        if (this.#queue[0] !== first) continue;
+        if ('take' in first) {
           this.#queue.shift();
-          await this.#lend(one);
-        }
+          await this.#lend(first);
+        } else await this.#group(this.#gather());
       }
     } catch (error) {
       this.lose(error instanceof Error ? error : new Error(String(error)));
@@ -369,15 +377,26 @@ export class PrimaryTerm {
     }
   }
 
-  /** While a group waits for more, the thread runs what is there. */
-  #came(): void {
-    this.#wait.came(this.#begun.length + this.#queue.length);
-    if (!this.#wait.isWaiting || this.#queue.length < BEGIN_TRANSACTIONS) return;
-    const jobs = this.#queue.gather(this.#begun);
-    this.#begun = [...this.#begun, ...jobs];
-    this.options.thread.tell('groupBegin', packTransactions(jobs), this.statementMs);
-    // It is full, or somebody must be alone.
-    if (this.#queue.length > 0) this.#wait.hurry();
+  /** A group that begins now has room for as much again, and nobody who waits must be alone. */
+  #mayGrow(): boolean {
+    const bytes = (one: Job | Turn): number =>
+      'take' in one || one.isAlone ? Infinity : one.bytes;
+    return this.#queue.reduce((sum, one) => sum + bytes(one), 0) <= GROUP_BYTES_MAX / 2;
+  }
+
+  /** From the front, until somebody must be alone. */
+  #gather(): readonly Job[] {
+    const jobs: Job[] = [];
+    let bytes = 0;
+    for (const job of this.#queue) {
+      if ('take' in job || jobs.length >= GROUP_TRANSACTIONS_MAX) break;
+      bytes += job.bytes;
+      if (jobs.length > 0 && (job.isAlone || bytes > GROUP_BYTES_MAX)) break;
+      jobs.push(job);
+      if (job.isAlone) break;
+    }
+    this.#queue.splice(0, jobs.length);
+    return jobs;
   }
 
   async #lend(turn: Turn): Promise<void> {
@@ -389,15 +408,13 @@ export class PrimaryTerm {
     await hold.over;
   }
 
-  /** The thread has those that have begun. */
-  async #group(begun: readonly Job[], more: readonly Job[]): Promise<void> {
-    const jobs = [...begun, ...more];
+  async #group(jobs: readonly Job[]): Promise<void> {
     const settle = new Unsettled(jobs, this.options.stripe);
     try {
       const ran = await this.inTime(
         this.options.thread.call(
           'group',
-          packTransactions(more),
+          packTransactions(jobs),
           this.facts(false),
           this.statementMs,
         ),
@@ -444,7 +461,7 @@ export class PrimaryTerm {
   #runAlone(jobs: readonly Job[], outcomes: readonly TransactionOutcome[]): void {
     const again = jobs.filter((_, at) => outcomes[at]?.kind === 'alone');
     for (const job of again) job.isAlone = true;
-    this.#queue.putBack(again);
+    this.#queue.unshift(...again);
   }
 
   /** The group was rolled back: one of them is to blame. */
@@ -452,7 +469,7 @@ export class PrimaryTerm {
     const [only] = jobs;
     if (jobs.length === 1) return only?.reject((await this.#unconfirmed()) ?? error);
     for (const job of jobs) job.isAlone = true;
-    this.#queue.putBack(jobs);
+    this.#queue.unshift(...jobs);
   }
 
   async #orLose(work: () => Promise<void>): Promise<void> {

@@ -11,22 +11,25 @@ import { Applier } from './applier.ts';
 import { tooLong } from './connection.ts';
 import { setCrashHook } from './crash-points.ts';
 import type { EncodedEntry, Entry } from './entry.ts';
-import { failureBody, limitMet } from './errors.ts';
-import type { PackedTransactions } from './packed-group.ts';
-import { Reader } from './reader.ts';
-import { RunningGroup } from './running-group.ts';
-import type { Statement, StatementResult, Step } from './statement.ts';
+import { failureBody, limitMet, schemaChanged } from './errors.ts';
 import {
-  type Calls,
-  type GroupAnswer,
-  NO_REPLY,
-  type QueryAnswer,
-  type Reply,
-  type Request,
-  type Role,
-  type ThreadData,
+  packOutcomes,
+  type PackedTransactions,
+  type TransactionOutcome,
+  unpackTransactions,
+} from './packed-group.ts';
+import { Reader } from './reader.ts';
+import type { Statement, StatementResult, Step } from './statement.ts';
+import type {
+  Calls,
+  GroupAnswer,
+  QueryAnswer,
+  Reply,
+  Request,
+  Role,
+  ThreadData,
 } from './thread-calls.ts';
-import { causeOf, type EntryFacts, GroupLost, Writer } from './writer.ts';
+import { causeOf, type EntryFacts, GroupLost, type Outcome, Writer } from './writer.ts';
 
 const now = (): number => systemClock.monotonicMs();
 
@@ -35,8 +38,6 @@ class StripeThread implements Calls {
   #applier: Applier | undefined;
   #writer: Writer | undefined;
   #reader: Reader | undefined;
-  /** That has begun, and more of it may come. */
-  #group: RunningGroup | undefined;
 
   constructor(path: string) {
     this.#path = path;
@@ -57,14 +58,30 @@ class StripeThread implements Calls {
   }
 
   group(packed: PackedTransactions, facts: EntryFacts, statementMs: number): GroupAnswer {
-    const group = this.#group ?? new RunningGroup(this.#needWriter(), now, statementMs);
-    this.#group = undefined;
-    return group.end(packed, facts);
-  }
-
-  groupBegin(packed: PackedTransactions, statementMs: number): void {
-    this.#group ??= new RunningGroup(this.#needWriter(), now, statementMs);
-    this.#group.run(packed);
+    const writer = this.#needWriter();
+    writer.begin();
+    try {
+      const transactions = unpackTransactions(packed);
+      const isAlone = transactions.length === 1;
+      const untilMs = now() + statementMs;
+      const version = writer.applied.schemaVersion;
+      const outcomes = transactions.map(({ statements, planned: wanted = version }) => {
+        return outcomeBody(
+          wanted === version
+            ? writer.run(statements, { isAlone, statementMs: untilMs - now() })
+            : { kind: 'failed', error: schemaChanged(wanted, version), at: 0 },
+        );
+      });
+      const entry = writer.finish(facts);
+      if (entry === undefined) writer.rollBack();
+      return { kind: 'run', outcomes: packOutcomes(outcomes), entry };
+    } catch (error) {
+      writer.rollBack();
+      return {
+        kind: 'lost',
+        failure: failureBody(error instanceof GroupLost ? causeOf(error) : error),
+      };
+    }
   }
 
   begin(): void {
@@ -142,7 +159,6 @@ class StripeThread implements Calls {
     this.#reader = undefined;
     this.#writer = undefined;
     this.#applier = undefined;
-    this.#group = undefined;
   }
 
   #needWriter(): Writer {
@@ -158,6 +174,11 @@ class StripeThread implements Calls {
 
 function notBegun(): Error {
   return limitMet('transaction', 'The transaction is over', 'Begin a new one', 21);
+}
+
+function outcomeBody(outcome: Outcome): TransactionOutcome {
+  if (outcome.kind !== 'failed') return outcome;
+  return { kind: 'failed', failure: failureBody(outcome.error), at: outcome.at };
 }
 
 const { path, crashAt } = workerData as ThreadData;
@@ -178,8 +199,7 @@ port.on('message', (requests: readonly Request[]) => {
   for (const request of requests) {
     // Reads are answered together, but do not wait for what takes longer.
     if (request.name !== 'query') send();
-    const reply = answer(request);
-    if (request.id !== NO_REPLY) replies.push(reply);
+    replies.push(answer(request));
     if (request.name !== 'query') send();
     if (request.name === 'close') return port.close();
   }

@@ -1,14 +1,7 @@
 /** The main thread's end of a stripe's thread: calls that resolve, in the order in which they were made. */
 import { Worker } from 'node:worker_threads';
 import { errorOf } from './errors.ts';
-import {
-  type CallName,
-  type Calls,
-  NO_REPLY,
-  type Reply,
-  type Request,
-  type ThreadData,
-} from './thread-calls.ts';
+import type { CallName, Calls, Reply, Request, ThreadData } from './thread-calls.ts';
 
 interface Waiting {
   readonly resolve: (value: unknown) => void;
@@ -40,15 +33,12 @@ export class StripeThread {
   ): Promise<ReturnType<Calls[Name]>> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     const id = this.#next++;
+    const request: Request = { id, name, args };
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#waiting.set(id, { resolve, reject });
-    this.#post({ id, name, args });
+    this.#outbox.push(request);
+    if (this.#outbox.length === 1) void this.#send();
     return promise as Promise<ReturnType<Calls[Name]>>;
-  }
-
-  /** Nobody waits for it: what is asked next tells how it went. */
-  tell<Name extends CallName>(name: Name, ...args: Parameters<Calls[Name]>): void {
-    if (this.#ended === undefined) this.#post({ id: NO_REPLY, name, args });
   }
 
   /** Closes the file and ends the thread; one that hangs in a statement ends with it. */
@@ -57,11 +47,6 @@ export class StripeThread {
     const gone = new Promise((resolve) => this.#worker.once('exit', resolve));
     await this.call('close');
     await gone;
-  }
-
-  #post(request: Request): void {
-    this.#outbox.push(request);
-    if (this.#outbox.length === 1) void this.#send();
   }
 
   /** Waking the thread costs more than most requests: those of one turn go as one message. */

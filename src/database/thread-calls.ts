@@ -33,10 +33,7 @@ export interface Calls {
   /** Opens the file in that role; in another one it is closed first. */
   open(role: Role): Applied;
   apply(entries: readonly Entry[]): Applied;
-  /** With those of `groupBegin` before it, if there were any. */
   group(transactions: PackedTransactions, facts: EntryFacts, statementMs: number): GroupAnswer;
-  /** The first of the next group, which `group` ends; that tells what became of them. Of all of it `statementMs` are from here on. */
-  groupBegin(transactions: PackedTransactions, statementMs: number): void;
   begin(): void;
   /** After `begin`: one after the other, up to the first that fails; those before it stay. */
   steps(steps: readonly Step[], statementMs: number): readonly StatementResult[];
@@ -56,9 +53,6 @@ export interface Calls {
 }
 
 export type CallName = keyof Calls;
-
-/** The id of what is told and not asked. */
-export const NO_REPLY = -1;
 
 export interface Request {
   readonly id: number;
