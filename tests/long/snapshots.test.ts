@@ -14,7 +14,7 @@ import { TestCluster } from '../../testing/test-cluster.ts';
 import type { TestNode } from '../../testing/test-node.ts';
 import { until } from '../../testing/until.ts';
 
-const WITHIN_MS = 120_000;
+const WITHIN_MS = 180_000;
 const BUCKET = 'moln:snapshots';
 /** A folder of a database. */
 const ID = /^[a-z0-9]{12}$/;
