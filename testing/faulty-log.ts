@@ -9,7 +9,9 @@ export type Fault =
   /** It is on its way until `land` is called. */
   | 'late'
   /** It happens, and its answer is on the way until `land` is called. */
-  | 'answerLate';
+  | 'answerLate'
+  /** It happens, is sent once more, and only the second is answered. */
+  | 'twice';
 
 export interface FaultyLog {
   readonly log: CommitLog;
@@ -35,6 +37,10 @@ export function faultyLog(real: CommitLog): FaultyLog {
     sent.push(...appends.map(({ entry }: { readonly entry: EncodedEntry }) => entry.index));
     const fault = faults.shift();
     if (fault === undefined) return real.append(appends, reads);
+    if (fault === 'twice') {
+      await real.append(appends, reads);
+      return await real.append(appends, reads);
+    }
     if (fault === 'answerLost') await real.append(appends, reads);
     if (fault === 'answerLate') {
       const answer = await real.append(appends, reads);

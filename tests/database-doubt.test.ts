@@ -166,6 +166,48 @@ test('a successor takes over while an append is in doubt', async () => {
   }
 });
 
+test('a successor has taken over, and its log does not reach back to what is in doubt: that stays unknown, and the copy follows', async () => {
+  await setting(async ({ on, faulty, primary }) => {
+    const successor = await on.copy('n2');
+    faulty.next('answerLost');
+    faulty.blind(1_000_000);
+    const doubtful = insert(primary, 1).then(
+      () => 'happened',
+      (error: unknown) => error,
+    );
+    while (faulty.sent.at(-1) !== 3) await new Promise((resolve) => setImmediate(resolve));
+    const { epoch } = (await on.log.primary('s1')) ?? {};
+    assert.ok(await successor.lead(epoch === undefined ? {} : { replaces: epoch }));
+    await insert(successor, 2);
+    await successor.snapshot(0);
+    faulty.blind(0);
+    const outcome = await doubtful;
+    assert.ok(isMolnError(outcome, 'DATABASE_OUTCOME_UNKNOWN'), String(outcome));
+    await until('it follows', () => primary.status.role === 'mirror');
+    await primary.catchUp();
+    assert.deepEqual(await ids(primary), [1, 2]);
+    await successor[Symbol.asyncDispose]();
+  });
+});
+
+test('an append is refused because it got through before, and that cannot be looked at yet', async () => {
+  const away = new MolnError('REGISTRY_UNAVAILABLE', 'No manager answers', { retryable: true });
+  await setting(async ({ faulty, primary }) => {
+    faulty.next('twice');
+    faulty.blind(1, away);
+    const told = await insert(primary, 1).then(
+      () => 'happened',
+      (error: unknown) => isMolnError(error) && error.code,
+    );
+    assert.ok(told === 'happened' || told === 'DATABASE_OUTCOME_UNKNOWN', String(told));
+    await until('it takes writes again', async () => {
+      await primary.execute([{ sql: 'UPDATE t SET v = 1 WHERE id = 0' }]);
+      return true;
+    });
+    assert.deepEqual(await ids(primary), [1]);
+  });
+});
+
 test('the log is out of reach with something in doubt: that is unknown, the rest is refused, until it is back', async () => {
   const away = new MolnError('REGISTRY_UNAVAILABLE', 'No manager answers', { retryable: true });
   const isAway = (error: unknown): boolean => isMolnError(error, 'REGISTRY_UNAVAILABLE');

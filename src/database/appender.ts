@@ -6,9 +6,9 @@ import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { Revision } from '../registry/registry.ts';
-import type { CommitLog, Head } from './commit-log.ts';
+import type { AppendResult, CommitLog, Head } from './commit-log.ts';
 import { judgeDoubt } from './doubt.ts';
-import { type EncodedEntry, sameHash } from './entry.ts';
+import { type EncodedEntry, type Entry, sameHash } from './entry.ts';
 import { notPrimary, outcomeUnknown } from './errors.ts';
 import { isOutcomeOpen } from './registry-log.ts';
 
@@ -86,11 +86,9 @@ export class Appender {
   async append(entry: EncodedEntry, signal: AbortSignal): Promise<Appended> {
     const { log, stripe, epoch } = this.#options;
     if (this.#isOver) return this.#over();
+    let result: AppendResult;
     try {
-      const result = await log.append([{ stripe, epoch, after: this.#head, entry }]);
-      if (result.kind === 'refused') return await this.#refused(entry, result.fenced.length > 0);
-      this.#head = result.heads[0] ?? this.#head;
-      return { kind: 'appended' };
+      result = await log.append([{ stripe, epoch, after: this.#head, entry }]);
     } catch (error) {
       if (isMolnError(error, 'DATABASE_NOT_PRIMARY')) throw error;
       if (!isOutcomeOpen(error)) {
@@ -99,11 +97,15 @@ export class Appender {
       }
       return await this.resolve(entry, messageOf(error), signal);
     }
+    if (result.kind === 'refused')
+      return await this.#refused(entry, result.fenced.length > 0, signal);
+    this.#head = result.heads[0] ?? this.#head;
+    return { kind: 'appended' };
   }
 
   /**
    * Goes on until it knows, also when the term is over meanwhile. `why` is what went wrong. Throws `DATABASE_OUTCOME_UNKNOWN` only
-   * when the signal aborts.
+   * when the signal aborts, or when another copy took over and the log does not reach back so far any more.
    */
   async resolve(entry: EncodedEntry, why: string, signal: AbortSignal): Promise<Appended> {
     const { logger, stripe } = this.#options;
@@ -123,6 +125,7 @@ export class Appender {
         if (known !== undefined) return known;
       } catch (error) {
         if (isMolnError(error, 'DATABASE_NOT_PRIMARY')) throw error;
+        if (isMolnError(error, 'DATABASE_OUTCOME_UNKNOWN')) throw error;
         if (isMolnError(error, 'REGISTRY_UNAVAILABLE')) this.#isAway(error);
         logger.warn('Cannot find out about an append yet', {
           stripe,
@@ -151,7 +154,7 @@ export class Appender {
       case 'replaced':
         return this.#over();
       case 'beyond': {
-        const [found] = await log.read(stripe, entry.index);
+        const found = await this.#found(entry, why);
         // Our successor went on behind it: it happened, but the term is over, and the copy applies it from the log.
         if (found === undefined || !sameHash(found.hash, entry.hash)) return this.#over();
         this.#isOver = true;
@@ -162,6 +165,19 @@ export class Appender {
       case 'absent':
         // Nothing of this term gets there any more. A log that was taken over may be at another revision, or lack entries.
         return this.#isFenced ? this.#over() : await this.#bar(entry, why);
+    }
+  }
+
+  async #found(entry: EncodedEntry, why: string): Promise<Entry | undefined> {
+    const { log, stripe } = this.#options;
+    try {
+      const [found] = await log.read(stripe, entry.index);
+      return found;
+    } catch (error) {
+      if (!isMolnError(error, 'DATABASE_TRIMMED')) throw error;
+      // Nobody can tell any more; but whoever trimmed the log took over.
+      this.#isOver = true;
+      throw outcomeUnknown(stripe, why);
     }
   }
 
@@ -180,9 +196,16 @@ export class Appender {
   }
 
   /** An append is only refused when the term is over, or when an earlier attempt of the same one got through. */
-  async #refused(entry: EncodedEntry, isFenced: boolean): Promise<Appended> {
-    const head = await this.#options.log.head(this.#options.stripe);
-    if (judgeDoubt(head, entry) === 'present') {
+  async #refused(entry: EncodedEntry, isFenced: boolean, signal: AbortSignal): Promise<Appended> {
+    let head: Head;
+    try {
+      head = await this.#options.log.head(this.#options.stripe);
+    } catch (error) {
+      return await this.resolve(entry, messageOf(error), signal);
+    }
+    const verdict = judgeDoubt(head, entry);
+    if (verdict === 'beyond') return await this.resolve(entry, 'the log has gone on', signal);
+    if (verdict === 'present') {
       this.#head = head;
       return { kind: 'appended' };
     }
