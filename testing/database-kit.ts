@@ -1,7 +1,9 @@
 /** Stripes of a database for tests: copies on several "nodes" of one process, over one commit log. */
+import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { isDeepStrictEqual } from 'node:util';
 import { randomId } from '../src/base/ids.ts';
 import { type Logger, silentLogger } from '../src/base/log.ts';
@@ -88,6 +90,29 @@ export async function startDatabase(options: DatabaseOptions = {}): Promise<Data
       if (options.folder === undefined) await rm(folder, { recursive: true });
     },
   };
+}
+
+/** Its primary on n1, with some rows. */
+export async function filled(
+  on: DatabaseUnderTest,
+  changes: Parameters<DatabaseUnderTest['copy']>[1] = {},
+): Promise<Stripe> {
+  const primary = await on.copy('n1', changes);
+  assert.ok(await primary.lead());
+  await run(primary, 'CREATE TABLE t (id INTEGER PRIMARY KEY, v)');
+  for (let id = 1n; id <= 20n; id++) await run(primary, 'INSERT INTO t VALUES (?, ?)', id, 'x');
+  return primary;
+}
+
+/** Changes a copy's file behind its back. */
+export async function tamper(on: DatabaseUnderTest, node: string, sql: string): Promise<void> {
+  const db = new DatabaseSync(join(on.folder, node, 's1.sqlite'), {
+    defensive: false,
+    // What was answered already may still be written.
+    timeout: 5000,
+  });
+  db.exec(sql);
+  db.close();
 }
 
 /** All rows of one statement that is sent alone. */

@@ -1,6 +1,6 @@
 /** Copies that are not what they should be: found, put aside and built anew; and copies that begin from a snapshot. */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, open, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -9,39 +9,18 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isMolnError } from '../src/base/errors.ts';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
-import {
-  type Entry,
-  runSnapshots,
-  type SnapshotStore,
-  type Stripe,
-} from '../src/database/database.ts';
+import { type Entry, runSnapshots } from '../src/database/database.ts';
 import { SmallDisk } from '../testing/small-disk.ts';
 import { until } from '../testing/until.ts';
 import {
   type DatabaseUnderTest,
+  filled,
   look,
   run,
   sameCopies,
   startDatabase,
+  tamper,
 } from '../testing/database-kit.ts';
-
-async function filled(
-  on: DatabaseUnderTest,
-  changes: Parameters<DatabaseUnderTest['copy']>[1] = {},
-): Promise<Stripe> {
-  const primary = await on.copy('n1', changes);
-  assert.ok(await primary.lead());
-  await run(primary, 'CREATE TABLE t (id INTEGER PRIMARY KEY, v)');
-  for (let id = 1n; id <= 20n; id++) await run(primary, 'INSERT INTO t VALUES (?, ?)', id, 'x');
-  return primary;
-}
-
-/** Changes a copy's file behind its back. */
-async function tamper(on: DatabaseUnderTest, node: string, sql: string): Promise<void> {
-  const db = new DatabaseSync(join(on.folder, node, 's1.sqlite'));
-  db.exec(sql);
-  db.close();
-}
 
 const FULL_ROUNDS = 5n;
 
@@ -140,109 +119,6 @@ for (const [what, sql, pattern] of TAMPERED) {
     await sameCopies(primary, mirror);
   });
 }
-
-/** Bytes of a file, from so far on, that a disk got wrong. What SQLite has in its log of writes is in the file by then. */
-async function spoil(
-  on: DatabaseUnderTest,
-  node: string,
-  from: number,
-  bytes: number,
-): Promise<void> {
-  const path = join(on.folder, node, 's1.sqlite');
-  using file = new DatabaseSync(path);
-  file.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-  file.close();
-  const handle = await open(path, 'r+');
-  await handle.write(new Uint8Array(bytes).fill(0xa5), 0, bytes, from);
-  await handle.close();
-}
-
-test('a file with a spoiled header or end is put aside when it is opened, and built anew', async () => {
-  for (const spoiled of ['header', 'cut', 'empty'] as const) {
-    await using on = await startDatabase();
-    const primary = await filled(on);
-    const first = await on.copy('n2');
-    await first[Symbol.asyncDispose]();
-    const path = join(on.folder, 'n2', 's1.sqlite');
-    if (spoiled === 'header') await spoil(on, 'n2', 0, 100);
-    else await truncate(path, spoiled === 'cut' ? 4096 + 700 : 100);
-    const mirror = await on.copy('n2');
-    assert.match(
-      mirror.status.quarantined ?? '',
-      /cannot be opened|damaged|different|follows/,
-      spoiled,
-    );
-    await sameCopies(primary, mirror);
-    const names = await readdir(join(on.folder, 'n2'));
-    assert.ok(names.includes('s1.sqlite.damaged'), names.join());
-  }
-});
-
-test('pages that are spoiled while a copy runs: it is built anew as soon as somebody meets them, also where it leads', async () => {
-  for (const role of ['mirror', 'primary'] as const) {
-    await using on = await startDatabase();
-    const primary = await filled(on);
-    const rows = 'INSERT INTO t (v) SELECT hex(randomblob(500)) FROM t LIMIT 500';
-    for (let n = 0; n < 4; n += 1) await run(primary, rows);
-    const mirror = await on.copy('n2');
-    await mirror.catchUp();
-    const [node, copy] = role === 'mirror' ? ['n2', mirror] : ['n1', primary];
-    await spoil(on, node, 8 * 4096, 40 * 4096);
-    const sql = 'SELECT sum(length(v)) FROM t';
-    await until('it is noticed', async () => {
-      await copy.query({ sql }, { kind: 'stale' }).catch(() => undefined);
-      return copy.status.quarantined !== undefined;
-    });
-    await until(
-      'it leads again',
-      async () => role === 'mirror' || (await copy.lead().catch(() => false)),
-    );
-    await run(role === 'mirror' ? primary : copy, "INSERT INTO t (v) VALUES ('after')");
-    await mirror.catchUp();
-    await sameCopies(primary, mirror);
-  }
-});
-
-test('a copy that cannot be filled while it is built anew is filled once that is possible', async () => {
-  await using on = await startDatabase();
-  const primary = await filled(on);
-  await primary.snapshot(0);
-  let isAway = false;
-  const snapshots: SnapshotStore = {
-    further: [],
-    put: (...args) => on.snapshots.put(...args),
-    keepOnly: (...args) => on.snapshots.keepOnly(...args),
-    get: async (...args) => {
-      if (isAway) throw new Error('Nobody answers');
-      await on.snapshots.get(...args);
-    },
-  };
-  const mirror = await on.copy('n2', { snapshots });
-  isAway = true;
-  await tamper(on, 'n2', "UPDATE t SET v = 'y' WHERE id = 7");
-  await assert.rejects(
-    mirror.scrub(() => primary.digest()),
-    /Nobody answers/,
-  );
-  isAway = false;
-  const { index } = primary.status.applied;
-  await until('it has all again', async () => (await mirror.catchUp()).index === index);
-  await sameCopies(primary, mirror);
-});
-
-test('a primary whose file cannot be opened when its term ends is built anew', async () => {
-  await using on = await startDatabase();
-  const primary = await filled(on);
-  const next = await on.copy('n2');
-  await next.catchUp();
-  await spoil(on, 'n1', 0, 100);
-  const { epoch } = (await on.log.primary('s1')) ?? {};
-  assert.ok(await next.lead(epoch === undefined ? {} : { replaces: epoch }));
-  await until('it is built anew', async () => primary.status.quarantined !== undefined);
-  await run(next, "INSERT INTO t (v) VALUES ('after')");
-  await primary.catchUp();
-  await sameCopies(primary, next);
-});
 
 test('a copy that is too far behind begins from a snapshot, also when one node has a damaged one', async () => {
   await using on = await startDatabase();

@@ -4,22 +4,33 @@ import type { Logger } from '../base/log.ts';
 import { fromSqlite } from './errors.ts';
 import type { SlowReads } from './stripe-options.ts';
 
+const CORRUPT_INDEX = 779;
 /** https://sqlite.org/rescode.html: CORRUPT, NOTADB, CORRUPT_SEQUENCE, CORRUPT_INDEX. CORRUPT_VTAB is about what clients put into a virtual table. */
-const OF_FILE: ReadonlySet<unknown> = new Set([11, 26, 523, 779]);
+const OF_FILE: ReadonlySet<unknown> = new Set([11, 26, 523, CORRUPT_INDEX]);
+
+function codeOf(error: unknown): unknown {
+  const known = fromSqlite(error);
+  return isMolnError(known, 'DATABASE_SQL') ? known.details?.['resultCode'] : undefined;
+}
 
 export function isOfFile(error: unknown): boolean {
-  const known = fromSqlite(error);
-  return isMolnError(known, 'DATABASE_SQL') && OF_FILE.has(known.details?.['resultCode']);
+  return OF_FILE.has(codeOf(error));
+}
+
+/** The quick one does not compare indexes with their tables. */
+function lookFor(error: unknown): string {
+  return `PRAGMA ${codeOf(error) === CORRUPT_INDEX ? 'integrity' : 'quick'}_check(1)`;
 }
 
 /** What SQLite finds in the whole file; undefined: nothing. Rejects when it cannot be looked at within that time. */
 async function damageOf(
   path: string,
+  sql: string,
   slowReads: Pick<SlowReads, 'query'>,
   withinMs: number,
 ): Promise<string | undefined> {
   try {
-    const { rows } = await slowReads.query(path, { sql: 'PRAGMA quick_check(1)' }, withinMs);
+    const { rows } = await slowReads.query(path, { sql }, withinMs);
     const said = String(rows[0]?.[0]);
     return said === 'ok' ? undefined : said;
   } catch (error) {
@@ -66,14 +77,14 @@ export class Damage {
     this.#isLooking = true;
     const tell = (failure: unknown): void =>
       logger.error('A damaged copy cannot be built anew yet', { stripe, why: messageOf(failure) });
-    void this.#look()
+    void this.#look(lookFor(error))
       .catch(tell)
       .finally(() => (this.#isLooking = false));
   }
 
-  async #look(): Promise<void> {
+  async #look(sql: string): Promise<void> {
     const { path, slowReads, lookMs, rebuild } = this.#options;
-    const damage = await damageOf(path, slowReads, lookMs);
+    const damage = await damageOf(path, sql, slowReads, lookMs);
     if (damage !== undefined) await rebuild(`its file is damaged: ${damage}`);
   }
 }

@@ -99,17 +99,17 @@ export class Stripe implements StripeClient, AsyncDisposable {
     // Of a snapshot that was under way when the process ended.
     await sweepTemporary(dirname(this.#options.path), basename(this.#options.path));
     await this.#inTurn(async () => {
-      try {
-        await this.#open('mirror');
-      } catch (error) {
+      const damage = await this.#open('mirror').catch((error: unknown) => {
         if (!isOfFile(error)) throw error;
-        await this.#rebuild(`its file cannot be opened: ${messageOf(error)}`, 'keep');
-      }
+        return `its file cannot be opened: ${messageOf(error)}`;
+      });
       try {
+        if (damage !== undefined) await this.#rebuild(damage, 'keep');
         await this.#catchUp();
       } catch (error) {
+        const isOpen = damage === undefined || this.#quarantined !== undefined;
         // It can serve what it has, and goes on when the log is there.
-        if (!isMolnError(error) || !error.retryable) throw error;
+        if (!isOpen || !isMolnError(error) || !error.retryable) throw error;
         this.#warn('Cannot reach the log of a stripe yet', error);
       }
     });
