@@ -249,16 +249,16 @@ export class OpenDatabase implements AsyncDisposable {
     }
   }
 
-  /** Brings snapshots of what is led here into the file store. */
+  /** Brings snapshots of what is led here into the file store. A stripe of which something cannot be put holds up no other, and is the error. */
   async tendVault(signal: AbortSignal): Promise<void> {
-    try {
-      for (const { stripe } of this.#copies.values())
-        if (stripe.primary !== undefined) await this.#vault.tend(stripe.name, signal);
-      this.#vaultWhy = undefined;
-    } catch (error) {
-      this.#vaultWhy = messageOf(error);
-      throw error;
+    const failures: unknown[] = [];
+    for (const { stripe } of this.#copies.values()) {
+      if (stripe.primary === undefined) continue;
+      signal.throwIfAborted();
+      await this.#vault.tend(stripe.name, signal).catch((error: unknown) => failures.push(error));
     }
+    this.#vaultWhy = failures.length === 0 ? undefined : messageOf(failures[0]);
+    if (failures.length > 0) throw failures[0];
   }
 
   /** How a statement would be run. Throws what is wrong with it. */
