@@ -88,6 +88,11 @@ test('changes of which the end of a try is unknown', async (t) => {
     const copy = await store.copy(there, { bucket: 'marks', key: 'c' }, {});
     assert.equal(copy.movedBy, undefined);
     assert.equal((await store.bucket('marks'))?.objects, 2);
+    await assert.rejects(
+      store.move('marks', 'c', 'b', { mark: 'm2', conditions: none }),
+      code('FILES_CONDITION'),
+      'what has another name is not what that mark moved',
+    );
     await store.changeBucket('marks', { versioning: 'enabled' });
     const kept = await store.move('marks', 'b', 'd', { mark: 'm3' });
     const again = await store.move('marks', 'b', 'd', { mark: 'm3' });

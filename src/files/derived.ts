@@ -146,9 +146,11 @@ export class DerivedObjects {
   ): Promise<ObjectInfo> {
     const { objects, buckets } = this.#options;
     const state = await buckets.need(bucket);
+    const { conditions } = options;
+    const mark = options.mark === undefined ? undefined : ownMark(options.mark, from);
     if (from !== to && state.versioning === 'off')
-      return await objects.rename(bucket, { from, to }, { ...options, state });
-    return await this.#moveVersioned(bucket, from, to, options);
+      return await objects.rename(bucket, { from, to }, { conditions, mark, state });
+    return await this.#moveVersioned(bucket, from, to, { conditions, mark });
   }
 
   async #moveVersioned(
@@ -228,6 +230,11 @@ export class DerivedObjects {
 /** Of what came before and of what is new: as that of an upload of one part it is not taken for the MD5 of the bytes, which nobody has read. */
 function appendedTag(before: string, keptBytes: number, last: string): string {
   return `${createHash('md5').update(`${before} ${keptBytes} ${last}`).digest('hex')}-1`;
+}
+
+/** The same mark with another old name is of another rename: that must not be told as done. */
+function ownMark(mark: string, from: string): string {
+  return createHash('sha256').update(`${mark}\n${from}`).digest('base64url');
 }
 
 /** Of a rename that is a copy and a removal: what comes to the old name afterwards is not what was copied. */
