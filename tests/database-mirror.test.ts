@@ -9,7 +9,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isMolnError } from '../src/base/errors.ts';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
-import { type Entry, runSnapshots, type Stripe } from '../src/database/database.ts';
+import {
+  type Entry,
+  runSnapshots,
+  type SnapshotStore,
+  type Stripe,
+} from '../src/database/database.ts';
 import { SmallDisk } from '../testing/small-disk.ts';
 import { until } from '../testing/until.ts';
 import {
@@ -196,6 +201,47 @@ test('pages that are spoiled while a copy runs: it is built anew as soon as some
     await mirror.catchUp();
     await sameCopies(primary, mirror);
   }
+});
+
+test('a copy that cannot be filled while it is built anew is filled once that is possible', async () => {
+  await using on = await startDatabase();
+  const primary = await filled(on);
+  await primary.snapshot(0);
+  let isAway = false;
+  const snapshots: SnapshotStore = {
+    further: [],
+    put: (...args) => on.snapshots.put(...args),
+    keepOnly: (...args) => on.snapshots.keepOnly(...args),
+    get: async (...args) => {
+      if (isAway) throw new Error('Nobody answers');
+      await on.snapshots.get(...args);
+    },
+  };
+  const mirror = await on.copy('n2', { snapshots });
+  isAway = true;
+  await tamper(on, 'n2', "UPDATE t SET v = 'y' WHERE id = 7");
+  await assert.rejects(
+    mirror.scrub(() => primary.digest()),
+    /Nobody answers/,
+  );
+  isAway = false;
+  const { index } = primary.status.applied;
+  await until('it has all again', async () => (await mirror.catchUp()).index === index);
+  await sameCopies(primary, mirror);
+});
+
+test('a primary whose file cannot be opened when its term ends is built anew', async () => {
+  await using on = await startDatabase();
+  const primary = await filled(on);
+  const next = await on.copy('n2');
+  await next.catchUp();
+  await spoil(on, 'n1', 0, 100);
+  const { epoch } = (await on.log.primary('s1')) ?? {};
+  assert.ok(await next.lead(epoch === undefined ? {} : { replaces: epoch }));
+  await until('it is built anew', async () => primary.status.quarantined !== undefined);
+  await run(next, "INSERT INTO t (v) VALUES ('after')");
+  await primary.catchUp();
+  await sameCopies(primary, next);
 });
 
 test('a copy that is too far behind begins from a snapshot, also when one node has a damaged one', async () => {

@@ -155,6 +155,8 @@ export class Appender {
         // Our successor went on behind it: it happened, but the term is over, and the copy applies it from the log.
         if (found === undefined || !sameHash(found.hash, entry.hash)) return this.#over();
         this.#isOver = true;
+        // For whoever is told of it. Nothing is ever appended at its revision, which is of the one before.
+        this.#head = { ...this.#head, index: entry.index, hash: entry.hash, group: entry.group };
         return { kind: 'appended' };
       }
       case 'absent':

@@ -436,7 +436,8 @@ export class PrimaryTerm {
         this.#commitGroup();
       }
       this.happened(outcomes.filter(({ kind }) => kind === 'done').length);
-      this.#runAlone(jobs, outcomes);
+      // Who was told that it is unknown may have looked, and asked again.
+      if (!settle.isTold) this.#runAlone(jobs, outcomes);
       answer(jobs, outcomes);
     } catch (error) {
       settle.rejectAll(error);

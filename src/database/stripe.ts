@@ -299,7 +299,9 @@ export class Stripe implements StripeClient, AsyncDisposable {
 
   async #mend(why: string): Promise<void> {
     this.#term?.lose(notPrimary(this.name, why));
-    await this.#inTurn(async () => this.#rebuild(why, 'keep'));
+    await this.#inTurn(async () => {
+      if (!this.#stop.signal.aborted) await this.#rebuild(why, 'keep');
+    });
   }
 
   async #rebuild(why: string, old: 'keep' | 'remove'): Promise<void> {
@@ -311,9 +313,13 @@ export class Stripe implements StripeClient, AsyncDisposable {
     await this.#close();
     if (old === 'keep') await putAside(path);
     else await removeCopy(path);
-    if (snapshot !== undefined) await restoreSnapshot(snapshots, this.name, snapshot, path);
-    [this.#thread, this.#reads] = this.#newThread();
-    await this.#open('mirror');
+    try {
+      if (snapshot !== undefined) await restoreSnapshot(snapshots, this.name, snapshot, path);
+    } finally {
+      // Also an empty one, which finds that the log does not reach back so far, and tries it again.
+      [this.#thread, this.#reads] = this.#newThread();
+      await this.#open('mirror');
+    }
     // What does not fit now cannot be mended by building it once more.
     await this.#replay(Infinity);
   }
@@ -434,10 +440,9 @@ export class Stripe implements StripeClient, AsyncDisposable {
       await term.drain();
       await this.#stepDown();
     }).catch((error: unknown) => {
-      this.#options.logger.error('Cannot become a mirror', {
-        stripe: this.name,
-        why: messageOf(error),
-      });
+      this.#damage.met(error);
+      const why = messageOf(error);
+      this.#options.logger.error('Cannot become a mirror', { stripe: this.name, why });
     });
   }
 

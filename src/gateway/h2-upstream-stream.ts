@@ -48,6 +48,9 @@ export class H2UpstreamStream extends Socket implements ChunkSink {
   #hasAnswer = false;
   #isHead = false;
   #isChunked = false;
+  /** END_STREAM came, not just an end. */
+  #isWhole = false;
+  #isEnded = false;
   #trailers = '';
 
   constructor(
@@ -131,6 +134,12 @@ export class H2UpstreamStream extends Socket implements ChunkSink {
         stream.sendTrailers(trailers === undefined ? {} : listed(trailers));
       });
     }
+    // Node lets a stream end as if it were complete when it was reset or its connection broke, but closes it first.
+    const push = stream.push.bind(stream);
+    stream.push = (chunk, encoding) => {
+      if (chunk === null && !stream.closed) this.#isWhole = true;
+      return push(chunk, encoding);
+    };
     stream.on('headers', (fields) => this.#interim(fields));
     stream.on('response', (fields, flags) => this.#headed(fields, flags));
     stream.on('data', (chunk: Buffer) => this.#came(chunk));
@@ -186,6 +195,11 @@ export class H2UpstreamStream extends Socket implements ChunkSink {
   }
 
   #ended(): void {
+    if (!this.#isWhole) {
+      this.#closed(this.#stream?.rstCode);
+      return;
+    }
+    this.#isEnded = true;
     if (this.#isChunked) {
       const end = this.#trailers === '' ? LAST_CHUNK : `0\r\n${this.#trailers}\r\n`;
       this.#put(Buffer.from(end, 'latin1'));
@@ -203,13 +217,10 @@ export class H2UpstreamStream extends Socket implements ChunkSink {
   }
 
   #closed(code: number | undefined): void {
-    if (code === undefined || code === constants.NGHTTP2_NO_ERROR) {
-      // All of it came, or the user has gone.
-      if (!this.readableEnded && !this.#hasAnswer)
-        this.destroy(new Error('The upstream closed the stream'));
-      return;
-    }
-    this.destroy(new Error(`The upstream reset the stream with code ${code}`));
+    if (this.#isEnded) return;
+    const isReset = code !== undefined && code !== constants.NGHTTP2_NO_ERROR;
+    const how = isReset ? `reset the stream with code ${code}` : 'closed the stream';
+    this.destroy(new Error(`The upstream ${how}`));
   }
 
   // Ends ----------------------------------------------------------------------------------------------------
@@ -246,7 +257,7 @@ function linesOf(fields: IncomingHttpHeaders): string {
 
 /** Names in lower case (RFC 9113 8.2.1). */
 function listed(of: FieldScanner): Record<string, string> {
-  const fields: Record<string, string> = {};
+  const fields: Record<string, string> = Object.create(null);
   for (let index = 0; index < of.count; index++) {
     if (DROPPED.has(of.ids[index] ?? 0)) continue;
     const name = of.nameAt(index).toLowerCase();

@@ -56,6 +56,7 @@ export class H2Upstream {
 
 /** One connection. */
 class Link {
+  readonly #socket: Socket;
   readonly #session: ClientHttp2Session;
   readonly #scheme: 'http' | 'https';
   readonly #streams = new Set<H2UpstreamStream>();
@@ -67,6 +68,7 @@ class Link {
   #isDoubted = false;
 
   constructor(socket: Socket | TLSSocket, scheme: 'http' | 'https', gone: () => void) {
+    this.#socket = socket;
     this.#scheme = scheme;
     const session = connectHttp2(`${scheme}://upstream`, {
       createConnection: () => socket,
@@ -74,7 +76,9 @@ class Link {
       maxHeaderListPairs: H2_UPSTREAM.headersMax,
     });
     this.#session = session;
-    session.on('connect', () => this.#connected(socket));
+    // Only then is it known how many requests it takes at once: what goes beyond that is refused (RFC 9113 5.1.2).
+    session.once('remoteSettings', () => this.#connected());
+    session.on('connect', () => this.#judge(socket));
     session.on('goaway', () => this.leave());
     session.on('error', (error) => this.#failed(error));
     session.on('close', () => {
@@ -85,6 +89,8 @@ class Link {
 
   get hasRoom(): boolean {
     if (this.#isLeaving || this.#session.destroyed || this.#session.closed) return false;
+    // One that waited for it in vain: another connection may come about where this one does not.
+    if (!this.#isConnected && this.#isDoubted) return false;
     const { maxConcurrentStreams = Infinity } = this.#isConnected
       ? this.#session.remoteSettings
       : {};
@@ -98,7 +104,10 @@ class Link {
       (answered) => {
         this.#streams.delete(stream);
         if (!answered) this.#isDoubted = true;
-        if (this.#isLeaving && this.#streams.size === 0) this.#session.close();
+        if (this.#streams.size > 0) return;
+        // The session would wait for the connection first.
+        if (!this.#isConnected) this.#socket.destroy();
+        else if (this.#isLeaving) this.#session.close();
       },
     );
     this.#streams.add(stream);
@@ -113,12 +122,19 @@ class Link {
   }
 
   sweep(nowMs: number): void {
+    if (this.#session.destroyed) {
+      // It waits for the end of the other side, which may never come.
+      this.#socket.destroy();
+      return;
+    }
     const isIdle = this.#streams.size === 0;
     this.#idleSinceMs = isIdle ? (this.#idleSinceMs ?? nowMs) : undefined;
     if (nowMs - (this.#idleSinceMs ?? nowMs) > H2_UPSTREAM.idleMs) this.leave();
-    if (nowMs - (this.#pingedMs ?? nowMs) > H2_UPSTREAM.pongMs) this.#session.destroy();
-    else if (this.#isDoubted && this.#isConnected && this.#pingedMs === undefined)
+    if (nowMs - (this.#pingedMs ?? nowMs) > H2_UPSTREAM.pongMs) {
+      this.#session.destroy(new Error('The upstream says nothing any more'));
+    } else if (this.#isDoubted && this.#isConnected && this.#pingedMs === undefined) {
       this.#ping(nowMs);
+    }
   }
 
   #ping(nowMs: number): void {
@@ -129,14 +145,17 @@ class Link {
     });
   }
 
-  #connected(socket: Socket | TLSSocket): void {
+  #judge(socket: Socket | TLSSocket): void {
     if ('alpnProtocol' in socket && socket.alpnProtocol !== ALPN) {
       this.#session.destroy(new Error('The upstream does not speak HTTP/2'));
       return;
     }
-    this.#isConnected = true;
     this.#session.unref();
     this.#session.setLocalWindowSize(H2_UPSTREAM.connectionWindowBytes);
+  }
+
+  #connected(): void {
+    this.#isConnected = true;
     for (const stream of this.#streams) stream.emit('connect');
   }
 

@@ -10,7 +10,7 @@ import {
 import type { UpstreamTlsConfig } from './config.ts';
 
 export class UpstreamTls {
-  readonly #options: ConnectionOptions & { readonly allowHalfOpen: true };
+  readonly #options: ConnectionOptions & { readonly allowHalfOpen: boolean };
   #session: Buffer | undefined;
 
   constructor(
@@ -23,7 +23,7 @@ export class UpstreamTls {
       host,
       port,
       // The types of Node 24 do not know it here; its documentation does.
-      allowHalfOpen: true,
+      allowHalfOpen: protocol === 'http/1.1',
       ALPNProtocols: [protocol],
       secureContext: createSecureContext({
         minVersion: 'TLSv1.2',
