@@ -7,6 +7,7 @@ import { test, type TestContext } from 'node:test';
 import { systemClock } from '../src/base/time.ts';
 import { silentLogger } from '../src/base/log.ts';
 import { buildCopyAt, filesOf, type Stripe } from '../src/database/database.ts';
+import { OpenDatabase } from '../src/databases/open-database.ts';
 import { PeerLinks } from '../src/databases/peer-link.ts';
 import { droppedRecords } from '../src/databases/records.ts';
 import { SnapshotVault } from '../src/databases/snapshot-vault.ts';
@@ -18,6 +19,7 @@ import { SNAPSHOTS_BUCKET } from '../src/files/system-bucket.ts';
 import type { Registry } from '../src/registry/registry.ts';
 import { type DatabaseUnderTest, look, run, startDatabase } from '../testing/database-kit.ts';
 import { KeptKit } from '../testing/kept-kit.ts';
+import { until } from '../testing/until.ts';
 
 const OWNER = { owner: 'test' };
 const SIGNAL = new AbortController().signal;
@@ -163,6 +165,47 @@ test('what is named by no record any more goes, once all that is named is there'
   await writeFile(join(folder, `${damaged}.sqlite`), whole);
   await duty.tend('s1', SIGNAL);
   assert.deepEqual([duty.lacking('s1'), await kept.stored()], [0, await named(kept)]);
+});
+
+test('a stripe whose snapshot is damaged keeps none of another stripe from the file store', async (t) => {
+  const kit = await KeptKit.start(t);
+  await using on = await startDatabase();
+  using links = new PeerLinks({ clock: systemClock });
+  const place = { socket: kit.socket, path: objectsPath('snapshots') };
+  const places = [['n1'], ['n1']];
+  await using database = new OpenDatabase({
+    config: { name: 'shop', id: 'shop', stripes: 2, splits: [], places, tokenKey: '' },
+    folder: join(on.folder, 'n1'),
+    registry: on.registry,
+    confirm: () => Promise.resolve(),
+    record: { node: 'n1', life: 'l1' },
+    pool: on.pool,
+    links,
+    vault: () => place,
+    tokens: () => [],
+    mayLead: () => true,
+    isGone: () => false,
+    clock: systemClock,
+    logger: silentLogger,
+    onStuck: () => assert.fail('a statement is stuck'),
+  });
+  await database.start();
+  const stripes = ['s0', 's1'].map((name) => database.copy(name));
+  await until('both are led', () => stripes.every(({ primary }) => primary !== undefined));
+  for (const stripe of stripes) await stripe.snapshot(0);
+  const damaged = await on.log.snapshot('s0');
+  const folder = join(on.folder, 'n1', 'snapshots', 's0');
+  await appendFile(join(folder, `${damaged?.id}.sqlite`), 'more');
+  await assert.rejects(database.tendVault(SIGNAL), { code: 'DATABASE_CORRUPT' });
+  const vault = new SnapshotVault({ database: 'shop', place: () => place });
+  const whole = await on.log.snapshot('s1');
+  assert.ok((await vault.list('s1')).includes(`${whole?.id}`));
+  const { vaultWhy, stripes: states } = await database.state();
+  assert.match(`${vaultWhy}`, /does not match its checksum/);
+  assert.deepEqual(
+    states.map(({ snapshot }) => snapshot?.isStored),
+    [false, true],
+  );
 });
 
 test('what breaks off on its way there is not there, and what was changed there is not taken', async (t) => {

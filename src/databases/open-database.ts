@@ -253,8 +253,8 @@ export class OpenDatabase implements AsyncDisposable {
   async tendVault(signal: AbortSignal): Promise<void> {
     const failures: unknown[] = [];
     for (const { stripe } of this.#copies.values()) {
-      signal.throwIfAborted();
       if (stripe.primary === undefined) continue;
+      signal.throwIfAborted();
       await this.#vault.tend(stripe.name, signal).catch((error: unknown) => failures.push(error));
     }
     this.#vaultWhy = failures.length === 0 ? undefined : messageOf(failures[0]);

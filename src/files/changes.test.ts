@@ -5,6 +5,7 @@ import { isMolnError } from '../base/errors.ts';
 import { silentLogger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
 import { FileKit } from '../../testing/file-kit.ts';
+import { Objects } from './objects.ts';
 import { Store } from './store.ts';
 
 async function* pieces(...all: readonly (string | Uint8Array)[]): AsyncGenerator<Uint8Array> {
@@ -87,11 +88,32 @@ test('changes of which the end of a try is unknown', async (t) => {
     const copy = await store.copy(there, { bucket: 'marks', key: 'c' }, {});
     assert.equal(copy.movedBy, undefined);
     assert.equal((await store.bucket('marks'))?.objects, 2);
+    await assert.rejects(
+      store.move('marks', 'c', 'b', { mark: 'm2', conditions: none }),
+      code('FILES_CONDITION'),
+      'what has another name is not what that mark moved',
+    );
     await store.changeBucket('marks', { versioning: 'enabled' });
     const kept = await store.move('marks', 'b', 'd', { mark: 'm3' });
     const again = await store.move('marks', 'b', 'd', { mark: 'm3' });
     assert.equal(again.version, kept.version);
     await assert.rejects(store.move('marks', 'b', 'd', { mark: 'm4' }), code('FILES_NO_OBJECT'));
+    const since = await store.put('marks', 'b', pieces('3'), {});
+    assert.equal((await store.move('marks', 'b', 'd', { mark: 'm3' })).version, kept.version);
+    assert.equal((await store.head('marks', 'b'))?.fid, since.fid, 'what came since stays');
+    const cut = t.mock.method(Objects.prototype, 'delete', () => Promise.reject(new Error('cut')));
+    const halved = { mark: 'm5', conditions: none };
+    await assert.rejects(store.move('marks', 'b', 'e', halved), /cut/);
+    cut.mock.restore();
+    const copied = await store.head('marks', 'e');
+    assert.equal((await store.move('marks', 'b', 'e', halved)).version, copied?.version);
+    assert.equal((await store.head('marks', 'b'))?.isDeleteMarker ?? true, true);
+    const { objects: versions } = await store.list('marks', {
+      prefix: 'e',
+      versions: true,
+      limit: 9,
+    });
+    assert.equal(versions.length, 1);
   });
 
   await t.test('what another client did meanwhile is not taken for that', async () => {

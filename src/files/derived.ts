@@ -146,9 +146,11 @@ export class DerivedObjects {
   ): Promise<ObjectInfo> {
     const { objects, buckets } = this.#options;
     const state = await buckets.need(bucket);
+    const { conditions } = options;
+    const mark = options.mark === undefined ? undefined : ownMark(options.mark, from);
     if (from !== to && state.versioning === 'off')
-      return await objects.rename(bucket, { from, to }, { ...options, state });
-    return await this.#moveVersioned(bucket, from, to, options);
+      return await objects.rename(bucket, { from, to }, { conditions, mark, state });
+    return await this.#moveVersioned(bucket, from, to, { conditions, mark });
   }
 
   async #moveVersioned(
@@ -159,17 +161,21 @@ export class DerivedObjects {
   ): Promise<ObjectInfo> {
     const { objects } = this.#options;
     const source = await objects.head(bucket, from);
-    if (source === undefined || source.isDeleteMarker) {
-      const moved = mark === undefined ? undefined : await objects.head(bucket, to);
-      if (moved === undefined || moved.movedBy !== mark) throw noObject(bucket, from);
-      return moved;
-    }
+    const there = mark === undefined ? undefined : await objects.head(bucket, to);
+    const isThere = source !== undefined && !source.isDeleteMarker;
+    const step = isThere && mark !== undefined ? stepMark(mark, source) : undefined;
+    // The copy was made. What is at the old name is removed only if it is what was copied.
+    const copied = there !== undefined && isMarked(there, mark) ? there : undefined;
+    if (copied !== undefined && copied.movedBy !== step) return copied;
+    if (!isThere) throw noObject(bucket, from);
     if (from === to) return source;
-    const moved = await this.copy(
-      source,
-      { bucket, key: to },
-      { conditions, keepsEncryption: true, movedBy: mark },
-    );
+    const moved =
+      copied ??
+      (await this.copy(
+        source,
+        { bucket, key: to },
+        { conditions, keepsEncryption: true, movedBy: step },
+      ));
     await objects.delete(bucket, from, { conditions: { ifMatch: source.etag } });
     return moved;
   }
@@ -224,6 +230,21 @@ export class DerivedObjects {
 /** Of what came before and of what is new: as that of an upload of one part it is not taken for the MD5 of the bytes, which nobody has read. */
 function appendedTag(before: string, keptBytes: number, last: string): string {
   return `${createHash('md5').update(`${before} ${keptBytes} ${last}`).digest('hex')}-1`;
+}
+
+/** The same mark with another old name is of another rename: that must not be told as done. */
+function ownMark(mark: string, from: string): string {
+  return createHash('sha256').update(`${mark}\n${from}`).digest('base64url');
+}
+
+/** Of a rename that is a copy and a removal: what comes to the old name afterwards is not what was copied. */
+function stepMark(mark: string, { fid }: ObjectInfo): string {
+  return `${mark} ${fid}`;
+}
+
+/** By a rename with that mark, in whichever way it was made. */
+function isMarked({ movedBy }: ObjectInfo, mark: string | undefined): boolean {
+  return movedBy !== undefined && (movedBy === mark || movedBy.replace(/ \S+$/, '') === mark);
 }
 
 async function* joined(
