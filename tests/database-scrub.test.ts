@@ -1,6 +1,6 @@
 /** A copy with a wrong row that SQLite reads happily is found by comparing, whichever of the two it is, and goes on with what the log says. */
 import assert from 'node:assert/strict';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
@@ -12,6 +12,7 @@ import {
   sameCopies,
   startDatabase,
 } from '../testing/database-kit.ts';
+import { flipBit } from '../testing/flip-bit.ts';
 
 const WORD = 'a word that a disk gets wrong';
 
@@ -26,21 +27,12 @@ async function filled(on: DatabaseUnderTest): Promise<Stripe> {
 
 const pathOf = (on: DatabaseUnderTest, node: string): string => join(on.folder, node, 's1.sqlite');
 
-/** One bit of a row's text, in a file that nobody has open. */
-async function flipBit(path: string): Promise<void> {
-  const bytes = await readFile(path);
-  const at = bytes.indexOf(WORD);
-  assert.ok(at > 0, 'the row is in the file');
-  bytes[at] = (bytes[at] ?? 0) ^ 1;
-  await writeFile(path, bytes);
-}
-
 /** Closes a copy, has a bit of its file flipped, and opens it again. */
 async function flipped(on: DatabaseUnderTest, node: string, copy: Stripe): Promise<Stripe> {
   await copy[Symbol.asyncDispose]();
-  await flipBit(pathOf(on, node));
+  const wrong = await flipBit(pathOf(on, node), WORD);
   const again = await on.copy(node);
-  assert.deepEqual(await look(again, 'SELECT v FROM t WHERE id = 21'), [['`' + WORD.slice(1)]]);
+  assert.deepEqual(await look(again, 'SELECT v FROM t WHERE id = 21'), [[wrong]]);
   return again;
 }
 
