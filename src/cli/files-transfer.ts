@@ -7,7 +7,6 @@ import { Readable } from 'node:stream';
 import { temporaryName } from '../base/disk.ts';
 import { isMolnError, messageOf, MolnError, systemCode } from '../base/errors.ts';
 import { giveBack, PIECE_BYTES_MAX, takePiece } from '../base/piece-pool.ts';
-import { settleAll } from '../base/settle-all.ts';
 import { formatBytes } from '../base/units.ts';
 import { mediaTypeOf } from '../http/media-type.ts';
 import type { Context } from './command.ts';
@@ -28,8 +27,6 @@ const SHOW_EVERY_BYTES: number = 8 * MIB;
 /** Files from this size on go in parts. */
 const PARTS_FROM_BYTES: number = 64 * MIB;
 const PART_BYTES: number = 32 * MIB;
-/** While one is made durable, another one is sent. */
-const PARTS_AT_A_TIME = 2;
 /** S3 allows no more; larger files have larger parts. */
 const PARTS_MAX = 10_000;
 /** What tools upload in: ours, aws-cli's, rclone's, and others. */
@@ -78,34 +75,23 @@ async function putInParts(
   const partBytes = partBytesOf(size);
   const begun = await begunUpload(context, path, { to, size });
   const upload = begun?.upload ?? (await files.createUpload(to, mediaTypeOf(to.key), size)).upload;
-  const putPart = async (number: number): Promise<FilePart> => {
-    const start = (number - 1) * partBytes;
+  const parts: FilePart[] = [];
+  for (let start = 0; start < size; start += partBytes) {
+    const number = parts.length + 1;
     const length = Math.min(partBytes, size - start);
     const before = begun?.parts.get(number);
     if (before !== undefined) {
       meter.add(length);
-      return before;
+      parts.push(before);
+      continue;
     }
     const way = { bytes: 0 };
-    return await again(context, () => {
+    const part = await again(context, () => {
       const stream = meter.pass(piecesOf(path, { start, length }), way);
       return files.putPart(to, { upload, number }, { type: BYTES, stream, length });
     });
-  };
-  const parts: FilePart[] = Array.from({ length: Math.ceil(size / partBytes) });
-  let begunParts = 0;
-  const putParts = async (): Promise<void> => {
-    while (begunParts < parts.length) {
-      const number = ++begunParts;
-      try {
-        parts[number - 1] = await putPart(number);
-      } catch (error) {
-        begunParts = parts.length;
-        throw error;
-      }
-    }
-  };
-  await settleAll(Array.from({ length: PARTS_AT_A_TIME }, putParts));
+    parts.push(part);
+  }
   return await again(context, () => files.completeUpload(to, upload, parts));
 }
 

@@ -2,7 +2,6 @@
  * One term of a stripe's primary: gathers transactions, runs them as groups in the stripe's thread, appends one entry a group and
  * answers. The next group gathers while an append is under way; an idle stripe begins at once.
  */
-import { randomBytes } from 'node:crypto';
 import { isMolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
@@ -10,8 +9,9 @@ import type { Revision } from '../registry/registry.ts';
 import { Appender } from './appender.ts';
 import type { CommitLog, Head } from './commit-log.ts';
 import { crashPoint } from './crash-points.ts';
-import { type EncodedEntry, GROUP_ID_BYTES } from './entry.ts';
+import type { EncodedEntry } from './entry.ts';
 import { errorOf, limitMet, logFull, notCommitted, notPrimary } from './errors.ts';
+import { GroupNames } from './group-names.ts';
 import { GroupWait } from './group-wait.ts';
 import { Hold } from './hold.ts';
 import {
@@ -89,7 +89,6 @@ interface Turn {
   readonly reject: (error: unknown) => void;
 }
 
-const GROUP_COUNT_BYTES = 8;
 /** Between two looks at the log while its length holds writers up. */
 const PRESSURE_LOOK_MS = 100;
 /** Who wants the stripe for himself may hold others meanwhile, which end what is idle, and whose writers wait too; and may not wait for a second (`lockWaitMs`). */
@@ -106,9 +105,7 @@ export class PrimaryTerm {
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
   #committing: Promise<void> | undefined;
-  /** Names of groups: this, and which of the term it is. */
-  readonly #groupName = randomBytes(GROUP_ID_BYTES - GROUP_COUNT_BYTES);
-  #groups = 0n;
+  readonly #names = new GroupNames();
   #lost: Error | undefined;
   #transactions = 0;
   #entries = 0;
@@ -230,10 +227,7 @@ export class PrimaryTerm {
   }
 
   facts(cross: boolean): EntryFacts {
-    const group = new Uint8Array(GROUP_ID_BYTES);
-    group.set(this.#groupName);
-    new DataView(group.buffer).setBigUint64(this.#groupName.length, this.#groups++);
-    return { epoch: this.options.epoch, group, cross };
+    return { epoch: this.options.epoch, group: this.#names.next(), cross };
   }
 
   /** While the log has an entry that the file has not: whoever is answered already may read what he wrote when it resolves. */

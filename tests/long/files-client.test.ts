@@ -58,8 +58,7 @@ test('files of a machine: large ones, and a mount', async (t) => {
   await node.json('files', 'create', 'data');
 
   await step(t, 'a put that is cut goes on where it was', async () => {
-    // Ten parts, two at a time: enough to be cut twice before the last.
-    const large = randomBytes(300 * MIB + 3);
+    const large = randomBytes(140 * MIB + 3);
     writeFileSync(join(folder, 'large'), large);
     const { token } = await node.json<{ token: string }>(
       'token',
@@ -94,15 +93,13 @@ test('files of a machine: large ones, and a mount', async (t) => {
       process.kill(cut.pid, 'SIGKILL');
       await cut.ended();
       const left = await parts(bucket);
-      assert.ok(left.length >= before.length && left.length < 10);
+      assert.ok(left.length >= before.length && left.length < 5);
       await using again = node.follow(...put);
       await until('another part is there', async () => (await parts(bucket)).length > left.length);
       process.kill(again.pid, 'SIGKILL');
       await again.ended();
-      const now = (await parts(bucket)).filter((part) =>
-        left.some(({ number }) => number === part.number),
-      );
-      assert.deepEqual(now, left, 'what was there is not sent again');
+      const now = await parts(bucket);
+      assert.deepEqual(now.slice(0, left.length), left, 'what was there is not sent again');
       await node.json(...put);
       await node.json('files', 'get', `${bucket}/large`, join(folder, 'back'));
       assert.equal(hashOf(readFileSync(join(folder, 'back'))), hashOf(large));
