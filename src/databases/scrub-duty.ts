@@ -46,6 +46,7 @@ export interface ScrubDutyOptions {
 
 export class ScrubDuty {
   readonly #options: ScrubDutyOptions;
+  readonly #beganAt: number;
   readonly #asked = new Set<number>();
   readonly #states = new Map<number, ScrubState>();
   /** Before that a stripe that could not be compared is not tried again by itself. */
@@ -55,6 +56,7 @@ export class ScrubDuty {
 
   constructor(options: ScrubDutyOptions) {
     this.#options = options;
+    this.#beganAt = options.clock.now();
   }
 
   /** All stripes that are led here are compared soon: their numbers. */
@@ -114,9 +116,13 @@ export class ScrubDuty {
       stat(this.#markOf(stripe)).catch(() => undefined),
       stat(this.#pathOf(stripe)),
     ]);
-    if (marked !== undefined && !this.#states.has(number))
-      this.#tell(number, { step: 'done', at: Math.round(marked.mtimeMs), copies: [] });
-    return isScrubDue(`${database}/${stripe}`, clock.now(), marked?.mtimeMs ?? made.birthtimeMs);
+    if (marked !== undefined && !this.#states.has(number)) {
+      const at = Math.round(marked.mtimeMs);
+      this.#states.set(number, { step: 'done', toldAt: at, at, copies: [] });
+    }
+    // Some file systems take the last change for the birth.
+    const last = marked?.mtimeMs ?? Math.min(made.birthtimeMs, this.#beganAt);
+    return isScrubDue(`${database}/${stripe}`, clock.now(), last);
   }
 
   async #scrub(number: number, stripe: Stripe): Promise<void> {
