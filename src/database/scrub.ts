@@ -3,7 +3,8 @@
  * it is made from the oldest snapshot that is kept, which has a checksum, and the log of all the time since, so nothing in it was read from
  * the files of the two as they are now. Whoever differs from that goes on with such a file.
  */
-import { temporaryName } from '../base/disk.ts';
+import { join } from 'node:path';
+import { removeTree, temporaryName } from '../base/disk.ts';
 import { isMolnError } from '../base/errors.ts';
 import { removeCopy } from './copy-file.ts';
 import { differing } from './digest.ts';
@@ -90,7 +91,9 @@ export async function replaceCopy(
 }
 
 async function withRight<T>(options: RightOptions, work: (made: string) => Promise<T>): Promise<T> {
-  const path = temporaryName(options.path);
+  // What is left of it, after a crash too, goes with the folder.
+  const folder = temporaryName(options.path);
+  const path = join(folder, 'right.sqlite');
   try {
     try {
       await buildCopyAt({ ...options, path, fromOldest: true });
@@ -102,6 +105,6 @@ async function withRight<T>(options: RightOptions, work: (made: string) => Promi
     }
     return await work(path);
   } finally {
-    await removeCopy(path);
+    await removeTree(folder);
   }
 }
