@@ -76,6 +76,13 @@ export class MemoryDatabases {
     throw new Error('This cloud has no stripes');
   }
 
+  async scrubDatabase(
+    ...asked: Parameters<Cloud['scrubDatabase']>
+  ): ReturnType<Cloud['scrubDatabase']> {
+    await this.#noted({ scrubDatabase: asked });
+    return { stripes: [0] };
+  }
+
   async createDatabaseToken(
     ...asked: Parameters<Cloud['createDatabaseToken']>
   ): ReturnType<Cloud['createDatabaseToken']> {

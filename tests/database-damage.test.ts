@@ -124,10 +124,7 @@ test('a copy that cannot be filled while it is built anew is filled once that is
     await sameCopies(primary, mirror);
     isAway = true;
     await tamper(on, 'n2', "UPDATE t SET v = 'y' WHERE id = 7");
-    await assert.rejects(
-      mirror.scrub(() => primary.digest()),
-      { code: 'DATABASE_NO_SNAPSHOT' },
-    );
+    await assert.rejects(mirror.mend('it is damaged'), { code: 'DATABASE_NO_SNAPSHOT' });
   }
 });
 

@@ -62,24 +62,6 @@ test('a row that differs is found when it changes, and the copy is built anew', 
   );
 });
 
-test('a row that differs and is never touched is found by comparing', async () => {
-  await using on = await startDatabase();
-  const primary = await filled(on);
-  const mirror = await on.copy('n2');
-  const compare = (): Promise<boolean> => mirror.scrub(() => primary.digest());
-  assert.equal(await compare(), true);
-  await tamper(on, 'n2', "UPDATE t SET v = x'78' WHERE id = 7");
-  // While the primary goes on.
-  const writing = Promise.all(
-    Array.from({ length: 200 }, () => run(primary, "INSERT INTO t (v) VALUES ('more')")),
-  );
-  assert.equal(await compare(), false);
-  await writing;
-  assert.equal(await compare(), true);
-  await mirror.catchUp();
-  await sameCopies(primary, mirror);
-});
-
 const TAMPERED: readonly (readonly [string, string, RegExp])[] = [
   ['a table that is missing', 'DROP TABLE t', /does not have/],
   [

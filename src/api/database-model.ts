@@ -8,8 +8,24 @@ export interface StripeCopy {
   /** Entries of the log that it does not have yet. */
   readonly lag: number;
   readonly fileBytes: number;
-  /** Why it was built anew last. */
+  /** Why it was put aside and built anew last, and when, in milliseconds since the epoch. */
   readonly rebuilt: string | undefined;
+  readonly rebuiltAt: number | undefined;
+}
+
+/** The comparing of a stripe's copies, once a day or when somebody asks. */
+export interface StripeScrub {
+  readonly step: 'waiting' | 'running' | 'done';
+  /** When all could be compared last, in milliseconds since the epoch; undefined: not yet. */
+  readonly at: number | undefined;
+  /** As far as it is, each compared with the one that leads, which is among them only if it was wrong itself. */
+  readonly copies: readonly {
+    /** Name of its node. */
+    readonly node: string;
+    /** `rebuilt`: it was not what the log says, and is now. `failed`: it could not be compared, or not be built anew. */
+    readonly result: 'equal' | 'rebuilt' | 'failed';
+    readonly why?: string | undefined;
+  }[];
 }
 
 /** Where the newest snapshot of a stripe lies. */
@@ -36,6 +52,8 @@ export interface StripeDetail {
   /** Of 1,024 that all stripes have together. */
   readonly slots: number;
   readonly copies: readonly StripeCopy[];
+  /** Undefined: it was not compared since its primary began to lead. */
+  readonly scrub: StripeScrub | undefined;
   /** The newest entry of its log. */
   readonly head: number;
   /** Entries since the newest snapshot. */
@@ -134,6 +152,8 @@ export interface DatabaseCloud {
   moveStripe(name: string, stripe: number, node: string, by: string): Promise<StripeDetail>;
   /** Has half of a stripe's slots moved to a new one, which it answers with when that is done. Throws `DATABASES_SPLIT_WAITS` and its like. */
   splitStripe(name: string, stripe: number, by: string): Promise<StripeDetail>;
+  /** Has the copies of all stripes compared, soon: those whose primary was reached. */
+  scrubDatabase(name: string, by: string): Promise<{ readonly stripes: readonly number[] }>;
   createDatabaseToken(
     name: string,
     wish: {

@@ -411,6 +411,10 @@ export class MolnClient {
     return this.#transport.json({ method: 'POST', path, json: { stripe } });
   }
 
+  scrubDatabase(name: string): Promise<{ readonly stripes: readonly number[] }> {
+    return this.#transport.json({ method: 'POST', path: `${databasePath(name)}/scrubs` });
+  }
+
   dropDatabase(name: string): Promise<void> {
     return this.#transport.json({ method: 'DELETE', path: databasePath(name) });
   }

@@ -49,17 +49,18 @@ export interface DamageOptions {
   readonly logger: Logger;
   /** Nothing is looked at any more. */
   readonly ended: AbortSignal;
-  /** Builds the copy anew. */
-  readonly rebuild: (why: string) => Promise<void>;
 }
 
 /** Has the file looked at when SQLite says that it is damaged, once for all who meet that. */
 export class Damage {
   readonly #options: DamageOptions;
+  readonly #rebuild: (why: string) => Promise<void>;
   #isLooking = false;
 
-  constructor(options: DamageOptions) {
+  /** `rebuild` builds the copy anew. */
+  constructor(options: DamageOptions, rebuild: (why: string) => Promise<void>) {
     this.#options = options;
+    this.#rebuild = rebuild;
   }
 
   async noting<T>(work: Promise<T>): Promise<T> {
@@ -75,16 +76,18 @@ export class Damage {
     const { ended, logger, name: stripe } = this.#options;
     if (!isOfFile(error) || this.#isLooking || ended.aborted) return;
     this.#isLooking = true;
-    const tell = (failure: unknown): void =>
+    const tell = (failure: unknown): void => {
+      if (ended.aborted) return;
       logger.error('A damaged copy cannot be built anew yet', { stripe, why: messageOf(failure) });
+    };
     void this.#look(lookFor(error))
       .catch(tell)
       .finally(() => (this.#isLooking = false));
   }
 
   async #look(sql: string): Promise<void> {
-    const { path, slowReads, lookMs, rebuild } = this.#options;
+    const { path, slowReads, lookMs } = this.#options;
     const damage = await damageOf(path, sql, slowReads, lookMs);
-    if (damage !== undefined) await rebuild(`its file is damaged: ${damage}`);
+    if (damage !== undefined) await this.#rebuild(`its file is damaged: ${damage}`);
   }
 }

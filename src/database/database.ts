@@ -33,11 +33,13 @@ export { buildCopyAt } from './restore.ts';
 export { isInReach, markAt, surplus, type TimeMark, TimeMarks } from './time-marks.ts';
 export { filesOf } from './past.ts';
 export { restoreSnapshot } from './snapshot.ts';
+export { replaceCopy, rightDigest, type ScrubbedMirror, scrubMirror } from './scrub.ts';
 export { runSnapshots, type SnapshotDutyOptions } from './snapshot-duty.ts';
 export { FolderSnapshots, hashFile, type SnapshotStore } from './snapshot-store.ts';
 export { SharedQuestion } from './shared-question.ts';
 export { sizeOf } from './statement.ts';
 export type {
+  BegunDigest,
   Column,
   ReadLevel,
   SavepointStep,

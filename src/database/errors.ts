@@ -159,6 +159,15 @@ export function behind(stripe: string, has: number, wanted: number): MolnError {
   );
 }
 
+/** A mirror that was to be compared was built anew meanwhile. */
+export function notAtOneEntry(stripe: string): MolnError {
+  return new MolnError(
+    'DATABASE_NOT_AT_ONE_ENTRY',
+    `Two copies of stripe "${stripe}" could not be read as of one entry`,
+    { hint: 'Compare them again; nothing was changed', retryable: true },
+  );
+}
+
 /** What was to be looked at takes more than a moment: it is read another way. */
 export function notAtOnce(): MolnError {
   return new MolnError('DATABASE_NOT_AT_ONCE', 'The statement may take long', { retryable: true });

@@ -8,6 +8,7 @@ import type { Applied } from './applied.ts';
 import { failureBody, viewEnded } from './errors.ts';
 import { Reader } from './reader.ts';
 import type { ReaderReply, ReaderRequest } from './reader-process.ts';
+import type { StripeDigest } from './statement.ts';
 
 const FILES_KEPT = 16;
 /** Connections that no view uses now: a new one costs more than most views. */
@@ -26,28 +27,40 @@ const views = new Map<number, OpenFile>();
 const resting: OpenFile[] = [];
 const readers = new Map<string, OpenFile>();
 
-process.on('message', (request: ReaderRequest) => {
-  let reply: ReaderReply;
-  try {
-    reply = { value: answer(request) };
-  } catch (error) {
-    reply = { failure: failureBody(error) };
-  }
-  process.send?.(reply);
-});
+process.on('message', (request: ReaderRequest) => void handle(request));
 process.on('disconnect', () => process.exit());
 systemClock.every(LOOK_EVERY_MS, closeGone);
 process.send?.({ isReady: true } satisfies ReaderReply);
 
-function answer(request: ReaderRequest): unknown {
+async function handle(request: ReaderRequest): Promise<void> {
+  let reply: ReaderReply;
+  try {
+    const value = request.kind === 'digest' ? await digest(request.path) : answer(request);
+    reply = { value };
+  } catch (error) {
+    reply = { failure: failureBody(error) };
+  }
+  process.send?.(reply);
+}
+
+/** By a connection of its own: this may take long, and files that are gone are closed meanwhile. */
+async function digest(path: string): Promise<StripeDigest> {
+  using reader = newReader(path);
+  return await reader.digest(async (begun) => {
+    await new Promise<void>((resolve, reject) => {
+      const reply: ReaderReply = { begun };
+      process.send?.(reply, (error: Error | null) => (error === null ? resolve() : reject(error)));
+    });
+  });
+}
+
+function answer(request: Exclude<ReaderRequest, { kind: 'digest' }>): unknown {
   switch (request.kind) {
     case 'query': {
       const reader = readerOf(request.path);
       reader.requireSchema(request.planned);
       return reader.query(request.statement, request.readMs);
     }
-    case 'digest':
-      return readerOf(request.path).digest();
     case 'copy':
       return copy(request.path, request.to);
     case 'open':

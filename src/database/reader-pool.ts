@@ -2,12 +2,19 @@
  * Processes for reads that may take long. A running statement of SQLite cannot be stopped; a process can. Each does one thing at a
  * time; one that does not end in time is killed and its client told so. Views stay with the process that opened them.
  */
+import { stat } from 'node:fs/promises';
 import type { Clock } from '../base/time.ts';
 import type { Applied } from './applied.ts';
 import { limitMet, viewEnded } from './errors.ts';
-import { VIEW_IDLE_MS, VIEW_MS_MAX, VIEWS_PER_PROCESS_MAX } from './limits.ts';
+import {
+  DIGEST_BYTES_PER_SECOND_MIN,
+  DIGEST_MS_MIN,
+  VIEW_IDLE_MS,
+  VIEW_MS_MAX,
+  VIEWS_PER_PROCESS_MAX,
+} from './limits.ts';
 import { type ReaderJob, ReaderProcess } from './reader-process.ts';
-import type { Statement, StatementResult, StripeDigest } from './statement.ts';
+import type { BegunDigest, Statement, StatementResult, StripeDigest } from './statement.ts';
 import type { FileView, SlowReads } from './stripe-options.ts';
 
 export interface ReaderPoolOptions {
@@ -67,8 +74,14 @@ export class ReaderPool implements SlowReads, AsyncDisposable {
     return (await this.#ask({ request: { kind: 'copy', path, to }, ms: COPY_MS })) as Applied;
   }
 
-  async digest(path: string): Promise<StripeDigest> {
-    return (await this.#ask({ request: { kind: 'digest', path }, ms: COPY_MS })) as StripeDigest;
+  async digest(path: string): Promise<BegunDigest> {
+    const { size } = await stat(path);
+    const ms = DIGEST_MS_MIN + (size / DIGEST_BYTES_PER_SECOND_MIN) * 1000;
+    const begun = Promise.withResolvers<number>();
+    const work = { request: { kind: 'digest', path }, ms, onBegun: begun.resolve } as const;
+    const reading = this.#ask(work) as Promise<StripeDigest>;
+    const index = await Promise.race([begun.promise, reading.then((read) => read.index)]);
+    return { index, reading };
   }
 
   async view(path: string): Promise<FileView> {
@@ -128,7 +141,7 @@ export class ReaderPool implements SlowReads, AsyncDisposable {
     };
   }
 
-  async #ask(work: Pick<ReaderJob, 'request' | 'ms' | 'onStart'>): Promise<unknown> {
+  async #ask(work: Pick<ReaderJob, 'request' | 'ms' | 'onStart' | 'onBegun'>): Promise<unknown> {
     if (this.#closed) throw new Error('The database is being closed');
     if (this.#waiting.length >= WAITING_MAX) {
       throw limitMet(

@@ -28,7 +28,11 @@ export type ReaderRequest =
 
 export type ReaderReply =
   /** Once, before all others. */
-  { readonly isReady: true } | { readonly value: unknown } | { readonly failure: FailureBody };
+  | { readonly isReady: true }
+  /** Of a digest, before its value: the entry that it is as of. */
+  | { readonly begun: number }
+  | { readonly value: unknown }
+  | { readonly failure: FailureBody };
 
 /** For a process to start, however busy the machine is. */
 const START_MS = 30_000;
@@ -37,6 +41,7 @@ export interface ReaderJob {
   readonly request: ReaderRequest;
   readonly ms: number;
   readonly onStart?: (process: ReaderProcess) => void;
+  readonly onBegun?: ((index: number) => void) | undefined;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
 }
@@ -124,6 +129,7 @@ export class ReaderProcess implements AsyncDisposable {
       this.#killAfter(job.ms);
       return void this.#child.send(job.request);
     }
+    if ('begun' in reply) return job?.onBegun?.(reply.begun);
     this.#job = undefined;
     this.#timer?.[Symbol.dispose]();
     if ('failure' in reply) job?.reject(errorOf(reply.failure));

@@ -1,7 +1,7 @@
 /** Reads for clients over a connection that can only read. Lives in the stripe's thread, and in the processes for long reads. */
 import { Connection } from './connection.ts';
-import { readApplied, tableNames, type Applied } from './applied.ts';
-import { createHash } from 'node:crypto';
+import { readApplied, type Applied } from './applied.ts';
+import { digestOf } from './digest.ts';
 import { schemaChanged } from './errors.ts';
 import {
   NEAR_FILE_BYTES_MAX,
@@ -16,13 +16,7 @@ import {
   isSingleProgram,
   isSteppedProgram,
 } from './quick-plan.ts';
-import {
-  sizeOf,
-  type SqlValue,
-  type Statement,
-  type StatementResult,
-  type StripeDigest,
-} from './statement.ts';
+import { sizeOf, type Statement, type StatementResult, type StripeDigest } from './statement.ts';
 
 export class Reader implements Disposable {
   readonly #connection: Connection;
@@ -132,18 +126,9 @@ export class Reader implements Disposable {
     if (this.#connection.inTransaction) this.#connection.own('ROLLBACK');
   }
 
-  /** All tables at one entry. */
-  digest(): StripeDigest {
-    this.#connection.exec('BEGIN');
-    try {
-      const { index } = this.applied();
-      const tables = tableNames(this.#connection).map(
-        (table) => [table, this.#digestOf(table)] as const,
-      );
-      return { index, tables: Object.fromEntries(tables) };
-    } finally {
-      this.#connection.exec('ROLLBACK');
-    }
+  /** All tables at one entry; see `digestOf`. */
+  digest(onBegun: (index: number) => Promise<void>): Promise<StripeDigest> {
+    return digestOf(this.#connection, onBegun, this.#now);
   }
 
   /** A whole copy of the file as it is now, packed, without blocking the writer. */
@@ -192,19 +177,6 @@ export class Reader implements Disposable {
     return count === null ? undefined : Number(count);
   }
 
-  #digestOf(table: string): string {
-    const name = `"${table.replaceAll('"', '""')}"`;
-    const keys = this.#connection
-      .own('SELECT name FROM pragma_table_xinfo(?) WHERE pk > 0 ORDER BY pk', table)
-      .map(([key]) => `"${String(key).replaceAll('"', '""')}"`);
-    const order = keys.length > 0 ? ` ORDER BY ${keys.join(', ')}` : '';
-    const hash = createHash('sha256');
-    for (const row of this.#connection.ownRows(`SELECT * FROM ${name}${order}`)) {
-      for (const value of row) hashValue(hash, value);
-    }
-    return hash.digest('hex');
-  }
-
   /** Another connection changes the schema: true when it has since this was asked last. */
   #forgetOld(): boolean {
     const schema = this.#connection.ownValue('PRAGMA schema_version') as bigint;
@@ -221,11 +193,3 @@ export class Reader implements Disposable {
 type Pace = 'single' | 'quick' | 'stepped' | 'flat' | 'slow';
 
 const PACES_KEPT = 2000;
-
-/** Type and length go before the bytes, so that no two rows look alike. */
-function hashValue(hash: ReturnType<typeof createHash>, value: SqlValue): void {
-  if (value === null) return void hash.update('n;');
-  if (value instanceof Uint8Array) hash.update(`b${value.byteLength};`).update(value);
-  else if (typeof value === 'string') hash.update(`t${value.length};`).update(value);
-  else hash.update(`${typeof value === 'bigint' ? 'i' : 'r'}${String(value)};`);
-}

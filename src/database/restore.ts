@@ -1,8 +1,7 @@
 /** A stripe as it was at one entry, as a file of its own. */
 import { dirname } from 'node:path';
 import { ensureFolder, removeTree, temporaryName } from '../base/disk.ts';
-import type { Applied } from './applied.ts';
-import type { CommitLog, SnapshotRecord } from './commit-log.ts';
+import type { CommitLog, KeptFile, PastPiece, SnapshotRecord } from './commit-log.ts';
 import type { Entry } from './entry.ts';
 import { trimmed } from './errors.ts';
 import { readEntries } from './past.ts';
@@ -18,23 +17,21 @@ export interface CopyAtOptions {
   readonly path: string;
   /** The last entry in it. */
   readonly index: number;
+  /** From the oldest snapshot that is kept, and the log of all the time since: what a file got wrong meanwhile is in none of it. */
+  readonly fromOldest?: boolean;
 }
 
 /** Throws `DATABASE_TRIMMED` when neither snapshot, log nor what was kept of it reach back so far. */
 export async function buildCopyAt(options: CopyAtOptions): Promise<void> {
-  const { stripe, log, snapshots, path, index } = options;
+  const { stripe, log, snapshots, path, index, fromOldest = false } = options;
   await ensureFolder(dirname(path));
   const newest = await log.snapshot(stripe);
-  const piece = newest?.past?.find(({ from, to }) => from <= index && index < to);
-  const base = newest !== undefined && newest.index <= index ? newest : piece?.base;
+  const { base, pieces } = wayTo(index, newest, fromOldest);
   if (base !== undefined) await restoreSnapshot(snapshots, stripe, base, path);
-  const kept = base === newest ? undefined : piece?.entries;
   const thread = new StripeThread({ path });
   try {
-    const applied = await thread.call('open', 'mirror');
-    const entries = kept === undefined ? fromLog(options, applied) : fromFile(options, kept);
-    let last = applied.index;
-    for await (const some of entries) {
+    let last = (await thread.call('open', 'mirror')).index;
+    for await (const some of entriesOf(options, pieces, () => last)) {
       const wanted = some.filter((entry) => entry.index > last && entry.index <= index);
       if (wanted.length > 0) last = (await thread.call('apply', wanted)).index;
       if (last >= index) break;
@@ -45,11 +42,33 @@ export async function buildCopyAt(options: CopyAtOptions): Promise<void> {
   }
 }
 
+/** The file to begin with, undefined for an empty one, and the pieces of the past that lead on from there; then comes the log. Pure. */
+function wayTo(
+  index: number,
+  newest: SnapshotRecord | undefined,
+  fromOldest: boolean,
+): { readonly base: KeptFile | undefined; readonly pieces: readonly PastPiece[] } {
+  const past = (newest?.past ?? []).filter(({ from }) => from <= index);
+  const first = past[fromOldest ? 0 : past.length - 1];
+  const has = newest !== undefined && newest.index <= index ? newest : undefined;
+  if (first === undefined || (has !== undefined && !fromOldest)) return { base: has, pieces: [] };
+  return { base: first.base, pieces: fromOldest ? past : [first] };
+}
+
+async function* entriesOf(
+  options: CopyAtOptions,
+  pieces: readonly PastPiece[],
+  last: () => number,
+): AsyncGenerator<readonly Entry[], void, undefined> {
+  for (const { entries } of pieces) yield* fromFile(options, entries);
+  yield* fromLog(options, last());
+}
+
 async function* fromLog(
   { stripe, log, index }: CopyAtOptions,
-  applied: Applied,
+  first: number,
 ): AsyncGenerator<readonly Entry[], void, undefined> {
-  for (let last = applied.index; last < index;) {
+  for (let last = first; last < index;) {
     const entries = await log.read(stripe, last + 1);
     const newest = entries.at(-1);
     if (newest === undefined) return;
@@ -60,7 +79,7 @@ async function* fromLog(
 
 async function* fromFile(
   { stripe, snapshots, path }: CopyAtOptions,
-  file: Pick<SnapshotRecord, 'id' | 'nodes' | 'sha256'>,
+  file: KeptFile,
 ): AsyncGenerator<readonly Entry[], void, undefined> {
   const temporary = temporaryName(path);
   try {

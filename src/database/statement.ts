@@ -54,6 +54,12 @@ export interface StripeDigest {
   readonly tables: Readonly<Record<string, string>>;
 }
 
+/** It is settled which entry it is as of; what is written from then on does not count. */
+export interface BegunDigest {
+  readonly index: number;
+  readonly reading: Promise<StripeDigest>;
+}
+
 /**
  * `strong`: everything that was acknowledged before it was asked. `session`: at least entry `index`. `stale`: what is here, if the
  * copy knew within `maxMs` that it had all; else as `strong`. `look`: what is here and can be had at once, with the entry that it is as

@@ -5,7 +5,7 @@ import type { Applied } from './applied.ts';
 import type { CommitLog, Primary, PrimaryRecord } from './commit-log.ts';
 import type { Loan } from './loans.ts';
 import type { SnapshotStore } from './snapshot-store.ts';
-import type { Statement, StatementResult, StripeDigest } from './statement.ts';
+import type { BegunDigest, Statement, StatementResult } from './statement.ts';
 import type { Role } from './thread-calls.ts';
 
 /** Reads that may take long, in processes that can be killed. */
@@ -18,7 +18,7 @@ export interface SlowReads {
   ): Promise<StatementResult>;
   /** A packed copy of the whole file. */
   copy(path: string, to: string): Promise<Applied>;
-  digest(path: string): Promise<StripeDigest>;
+  digest(path: string): Promise<BegunDigest>;
   /** The file as it is now, for several reads. */
   view(path: string): Promise<FileView>;
 }
@@ -75,6 +75,7 @@ export interface StripeStatus {
   readonly role: Role;
   readonly applied: Applied;
   readonly epoch: number | undefined;
-  /** Why it was rebuilt last, if it was. */
-  readonly quarantined: string | undefined;
+  /** Why it was put aside and rebuilt last, if it was, and when, in milliseconds since the epoch. */
+  readonly quarantined?: string;
+  readonly quarantinedAt?: number;
 }

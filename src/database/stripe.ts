@@ -2,8 +2,8 @@
  * One node's copy of a stripe: follows the log as a mirror, and leads as primary for as long as it holds the stripe's key. Which copy
  * should lead is for others to decide; that only one can commit is the log's doing.
  */
+import { rename } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { isMolnError, messageOf } from '../base/errors.ts';
 import { sweepTemporary } from '../base/disk.ts';
 import { untilSecond } from '../base/time.ts';
@@ -20,7 +20,8 @@ import { LogEnd } from './log-end.ts';
 import { PrimaryTerm } from './primary.ts';
 import { Progress } from './progress.ts';
 import { Reads } from './reads.ts';
-import type { ReadLevel, Statement, StatementResult, StripeDigest } from './statement.ts';
+import type { BegunDigest, ReadLevel, Statement } from './statement.ts';
+import type { StatementResult, StripeDigest } from './statement.ts';
 import type { LeadOptions, StripeOptions, StripeStatus } from './stripe-options.ts';
 import type { Expectation, StripeClient, StripeView, TransactionResult } from './stripe-client.ts';
 import { StripeThread } from './stripe-thread.ts';
@@ -49,7 +50,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
   #term: PrimaryTerm | undefined;
   #lease: Term | undefined;
   #renewal: Disposable | undefined;
-  #quarantined: string | undefined;
+  #quarantined: Pick<StripeStatus, 'quarantined' | 'quarantinedAt'> = {};
   /** Only one at a time looks at the log or changes the role. */
   #turn: Promise<unknown> = Promise.resolve();
   #following: Promise<void> | undefined;
@@ -61,9 +62,8 @@ export class Stripe implements StripeClient, AsyncDisposable {
     this.#options = options;
     const ended = this.#stop.signal;
     this.#wake = new Wake(options.clock, ended);
-    const rebuild = (why: string): Promise<void> => this.#mend(why);
     this.#readMs = options.readMs ?? READ_MS_MAX;
-    this.#damage = new Damage({ ...options, lookMs: this.#readMs, ended, rebuild });
+    this.#damage = new Damage({ ...options, lookMs: this.#readMs, ended }, (why) => this.mend(why));
     this.leader = new KnownPrimary(options);
     this.logEnd = new LogEnd({ ...options, leader: this.leader }, () => this.#term);
     this.#progress = new Progress(options, ended, () => this.#wake.poke());
@@ -86,7 +86,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
       role: epoch === undefined ? 'mirror' : 'primary',
       applied: this.#progress.applied,
       epoch,
-      quarantined: this.#quarantined,
+      ...this.#quarantined,
     };
   }
 
@@ -197,7 +197,6 @@ export class Stripe implements StripeClient, AsyncDisposable {
   async snapshot(keepEntries: number = LOG_ENTRIES_KEPT): Promise<SnapshotRecord | undefined> {
     const { path, log, snapshots, slowReads, clock, logger } = this.#options;
     const term = this.#leading();
-    const { epoch } = term.options;
     await term.committing;
     return await takeSnapshot({
       stripe: this.name,
@@ -205,7 +204,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
       log,
       store: snapshots,
       copy: (from, to) => slowReads.copy(from, to),
-      epoch,
+      epoch: term.options.epoch,
       keepEntries,
       onTrimmed: (start) => term.trimmed(start),
       now: clock.now(),
@@ -215,26 +214,33 @@ export class Stripe implements StripeClient, AsyncDisposable {
   }
 
   async digest(): Promise<StripeDigest> {
-    await this.#term?.committing;
-    return await this.#options.slowReads.digest(this.#options.path);
+    const { reading } = await this.beginDigest();
+    return await reading;
   }
 
-  /**
-   * Of a mirror: compares all rows with those of another copy, which `reference` asks for; both at the same entry, for this one waits
-   * meanwhile. False when they differed: then this copy is put aside and built anew.
-   */
-  async scrub(reference: () => Promise<StripeDigest>): Promise<boolean> {
-    return await this.#inTurn(async () => {
-      let wanted = await reference();
-      // Its file may be an entry behind the log.
-      while (wanted.index < this.#progress.applied.index) wanted = await reference();
-      if (this.#role !== 'mirror') throw notPrimary(this.name, 'only a mirror is compared');
-      await this.#catchUp(wanted.index);
-      const own = await this.digest();
-      if (isDeepStrictEqual(own.tables, wanted.tables)) return true;
-      await this.#rebuild(`its rows differ from another copy's at entry ${own.index}`, 'keep');
-      return false;
+  /** Of all rows as of an entry that is not before `least`. */
+  async beginDigest(least = 0): Promise<BegunDigest> {
+    await this.#progress.reached(least, this.#readMs);
+    await this.#term?.committing;
+    const { slowReads, path } = this.#options;
+    const { index, reading } = await this.#damage.noting(slowReads.digest(path));
+    return { index, reading: this.#damage.noting(reading) };
+  }
+
+  /** Of a mirror: its rows as of the entry that `pin` names, which is not before the one that it has already. It waits only until it reads them. */
+  async digestAt(pin: (least: number) => Promise<number>): Promise<StripeDigest> {
+    const begun = await this.#inTurn(async () => {
+      if (this.#role !== 'mirror') throw notPrimary(this.name, 'it leads here');
+      await this.#catchUp(await pin(this.#progress.applied.index));
+      return await this.beginDigest();
     });
+    return await begun.reading;
+  }
+
+  /** It is put aside, a primary after its term, and goes on with the file `made`; without one it is built anew from the newest snapshot. */
+  async mend(why: string, made?: string): Promise<void> {
+    this.#term?.lose(notPrimary(this.name, why));
+    await this.#inTurn(async () => this.#rebuild(why, 'keep', made));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -290,31 +296,24 @@ export class Stripe implements StripeClient, AsyncDisposable {
         this.#currentAtMs = began;
       }
     } catch (error) {
-      if (isMolnError(error, 'DATABASE_TRIMMED')) await this.#rebuild(messageOf(error), 'remove');
-      else if (isMolnError(error, 'DATABASE_CORRUPT'))
-        await this.#rebuild(messageOf(error), 'keep');
-      else throw error;
+      const isCorrupt = isMolnError(error, 'DATABASE_CORRUPT');
+      if (!isCorrupt && !isMolnError(error, 'DATABASE_TRIMMED')) throw error;
+      await this.#rebuild(messageOf(error), isCorrupt ? 'keep' : 'remove');
     }
   }
 
-  async #mend(why: string): Promise<void> {
-    this.#term?.lose(notPrimary(this.name, why));
-    await this.#inTurn(async () => {
-      if (!this.#stop.signal.aborted) await this.#rebuild(why, 'keep');
-    });
-  }
-
-  async #rebuild(why: string, old: 'keep' | 'remove'): Promise<void> {
-    const { path, logger, log, snapshots } = this.#options;
+  async #rebuild(why: string, old: 'keep' | 'remove', made?: string): Promise<void> {
+    const { path, logger, log, snapshots, clock } = this.#options;
+    if (this.#stop.signal.aborted) throw closed(this.name);
     logger.error('A copy is built anew', { stripe: this.name, why });
     // First of all: without the log there is nothing to build it from.
     const snapshot = await log.snapshot(this.name);
-    if (old === 'keep') this.#quarantined = why;
+    if (old === 'keep') this.#quarantined = { quarantined: why, quarantinedAt: clock.now() };
     await this.#close();
-    if (old === 'keep') await putAside(path);
-    else await removeCopy(path);
+    await (old === 'keep' ? putAside(path) : removeCopy(path));
     try {
-      if (snapshot !== undefined) await restoreSnapshot(snapshots, this.name, snapshot, path);
+      if (made !== undefined) await rename(made, path);
+      else if (snapshot !== undefined) await restoreSnapshot(snapshots, this.name, snapshot, path);
     } finally {
       // Also an empty one, which finds that the log does not reach back so far, and tries it again.
       [this.#thread, this.#reads] = this.#newThread();

@@ -303,6 +303,12 @@ export class Databases implements AsyncDisposable {
     return (answer as { readonly killed: boolean }).killed;
   }
 
+  /** The copies of the stripes that are led here are compared soon: their numbers. */
+  async scrub(name: string): Promise<{ readonly stripes: readonly number[] }> {
+    const answer = await this.supervisor.ask(CONTROL.scrub, { database: name });
+    return answer as { readonly stripes: readonly number[] };
+  }
+
   /** How a statement would be run. Throws what is wrong with it. */
   async explain(name: string, sql: string): Promise<unknown> {
     await this.#get(name);

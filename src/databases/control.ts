@@ -117,8 +117,30 @@ export interface StripeState {
   readonly groups: number;
   readonly appendMs: number;
   readonly logBytes: number;
-  /** Why the copy was built anew last. */
+  /** Why the copy was put aside and built anew last, and when, in milliseconds since the epoch. */
   readonly rebuilt: string | undefined;
+  readonly rebuiltAt: number | undefined;
+  /** Told where the copies were compared last: where the stripe was led then. */
+  readonly scrub: ScrubState | undefined;
+}
+
+/** The comparing of a stripe's copies. */
+export interface ScrubState {
+  readonly step: 'waiting' | 'running' | 'done';
+  /** When this was so first, in milliseconds since the epoch; of what several nodes say the newest counts. */
+  readonly toldAt: number;
+  /** When all could be compared last, in milliseconds since the epoch; undefined: not yet. */
+  readonly at: number | undefined;
+  /** As far as it is, each compared with the one that leads, which is among them only if it was wrong itself. */
+  readonly copies: readonly ScrubbedCopy[];
+}
+
+export interface ScrubbedCopy {
+  /** Id of its node. */
+  readonly node: string;
+  /** `rebuilt`: it was not what the log says, and is now. `failed`: it could not be compared, or not be built anew. */
+  readonly result: 'equal' | 'rebuilt' | 'failed';
+  readonly why?: string;
 }
 
 /** A statement that runs now, or ran long. */
@@ -224,6 +246,8 @@ export const CONTROL = {
   /** Hands over what is led here to whoever has everything. */
   leave: '/control/leave',
   restore: '/control/restore',
+  /** Compares the copies of what is led here, soon; says of which stripes. */
+  scrub: '/control/scrub',
   /** Of the standby: answers when its copy of the logs has all that they have now. */
   caughtUp: '/control/caught-up',
   /** Of the standby: at which revision its copy is true. */

@@ -13,6 +13,7 @@ import {
   type Loan,
   ReaderPool,
   type Stripe,
+  type StripeDigest,
 } from '../database/database.ts';
 import type { HranaServer } from '../hrana/hrana.ts';
 import type { SwitchableRegistry } from '../registry/registry.ts';
@@ -31,6 +32,8 @@ import type { Logs } from './logs.ts';
 import { OpenDatabase, type WireWanted } from './open-database.ts';
 import { PeerLinks } from './peer-link.ts';
 import { Pulses } from './pulse.ts';
+import type { ScrubDuty } from './scrub-duty.ts';
+import { ScrubWorker } from './scrub-worker.ts';
 import type { Snapshots } from './snapshots.ts';
 import { VaultWorker } from './vault-worker.ts';
 
@@ -60,6 +63,7 @@ export class DatabaseHost implements AsyncDisposable {
   readonly #pulses: Pulses;
   readonly #stop = new AbortController();
   readonly #workers: WorkerRunner;
+  #digests: Promise<unknown> = Promise.resolve();
   /** Until then it leads nothing new: it is about to go. */
   #leadsAgainMs = -Infinity;
   #config: DatabasesConfig | undefined;
@@ -76,7 +80,9 @@ export class DatabaseHost implements AsyncDisposable {
     const { links, clock, logger: log } = options;
     this.#pulses = new Pulses({ links, clock });
     this.#workers = new WorkerRunner({ clock, log });
-    this.#workers.add(new VaultWorker(() => [...this.#open.values()], log));
+    const databases = (): readonly OpenDatabase[] => [...this.#open.values()];
+    this.#workers.add(new VaultWorker(databases, log));
+    this.#workers.add(new ScrubWorker(databases, log));
   }
 
   /**
@@ -124,6 +130,12 @@ export class DatabaseHost implements AsyncDisposable {
       }
       case CONTROL.restore: {
         return await this.#restore(body as RestoreRequest);
+      }
+      case CONTROL.scrub: {
+        const { database } = body as { readonly database: string };
+        const stripes = this.#byName(database).scrub.ask();
+        this.#workers.wake('scrub');
+        return { stripes };
       }
       case CONTROL.caughtUp:
         await this.#options.logs.caughtUp();
@@ -173,6 +185,17 @@ export class DatabaseHost implements AsyncDisposable {
     return this.stripe(database, name).logEnd.lend(borrower, (loan) =>
       links.call(borrower, 'recalled', database, name, loan),
     );
+  }
+
+  /** For other nodes: what this one's copy has, as of an entry that the node `by` names; of one copy at a time. */
+  async digestAt(database: string, name: string, by: string): Promise<StripeDigest> {
+    const mine = this.#digests.then(async () => this.#byId(database).digestAt(name, by));
+    this.#digests = mine.catch(() => {});
+    return await mine;
+  }
+
+  scrub(database: string): ScrubDuty {
+    return this.#byId(database).scrub;
   }
 
   snapshots(database: string): Snapshots {

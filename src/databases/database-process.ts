@@ -68,6 +68,8 @@ export async function runDatabases(
       beforeLead: (...asked) => host.beforeLead(...asked),
       lead: (...asked) => host.lead(...asked),
       lend: (...asked) => host.lend(...asked),
+      digestAt: (...asked) => host.digestAt(...asked),
+      scrub: (database) => host.scrub(database),
       snapshots: (database) => host.snapshots(database),
       mirrored: (...asked) => logs.mirrored(...asked),
     }),

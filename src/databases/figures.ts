@@ -8,7 +8,8 @@ interface Row {
   readonly name: string;
   readonly help: string;
   readonly type: MetricType;
-  readonly of: (stripe: StripeState) => number;
+  /** Undefined: not told here. */
+  readonly of: (stripe: StripeState) => number | undefined;
 }
 
 const STRIPES: readonly Row[] = [
@@ -47,6 +48,12 @@ const STRIPES: readonly Row[] = [
     help: 'Whether this copy was damaged and built anew since the process started',
     type: 'gauge',
     of: ({ rebuilt }) => (rebuilt === undefined ? 0 : 1),
+  },
+  {
+    name: 'moln_database_scrubbed_timestamp_seconds',
+    help: 'When the copies of the stripe were compared last; told where it was led then',
+    type: 'gauge',
+    of: ({ scrub }) => (scrub?.at === undefined ? undefined : scrub.at / 1000),
   },
   {
     name: 'moln_database_transactions_total',
@@ -108,10 +115,11 @@ export function databaseFamilies(state: ProcessState): readonly MetricFamily[] {
     help,
     type,
     samples: databases.flatMap((database) =>
-      database.stripes.map((stripe) => ({
-        labels: { database: database.name, stripe: String(stripe.number) } satisfies Labels,
-        value: of(stripe),
-      })),
+      database.stripes.flatMap((stripe) => {
+        const value = of(stripe);
+        const labels: Labels = { database: database.name, stripe: String(stripe.number) };
+        return value === undefined ? [] : [{ labels, value }];
+      }),
     ),
   }));
   return [

@@ -122,6 +122,10 @@ export const VAULT_THERE_MS = 5000;
 /** How often it is looked what is there: of each stripe, and of dropped databases. */
 export const VAULT_LIST_MS: number = 3600 * 1000;
 export const VAULT_SWEEP_MS: number = 600 * 1000;
+/** How often copies are compared; how often it is looked whether some are due; and when those that could not be are tried again. */
+export const SCRUB_EVERY_MS: number = 24 * 3600 * 1000;
+export const SCRUB_LOOK_MS: number = 60 * 1000;
+export const SCRUB_AGAIN_MS: number = 3600 * 1000;
 /** Read levels that clients of one database name in their address, with and without tokens. */
 export const WIRES_MAX = 40;
 /** How often it is looked whether a stripe is to be split. */

@@ -11,6 +11,7 @@ import {
   type ReaderPool,
   RegistryLog,
   Stripe,
+  type StripeDigest,
 } from '../database/database.ts';
 import type { KnownToken } from '../accounts/accounts.ts';
 import { type Caller, type Database, HranaServer } from '../hrana/hrana.ts';
@@ -29,6 +30,7 @@ import { WIRES_MAX } from './limits.ts';
 import type { PeerLinks } from './peer-link.ts';
 import { isSystemDatabase, stripeName } from './records.ts';
 import { queryState, slowState } from './query-state.ts';
+import { ScrubDuty } from './scrub-duty.ts';
 import { SnapshotVault } from './snapshot-vault.ts';
 import { Snapshots } from './snapshots.ts';
 import { SplitDuty } from './split-duty.ts';
@@ -88,6 +90,7 @@ export class OpenDatabase implements AsyncDisposable {
   readonly #copies = new Map<number, Copy>();
   readonly snapshots: Snapshots;
   readonly history: History;
+  readonly scrub: ScrubDuty;
   readonly #vault: VaultDuty;
   #config: DatabaseConfig;
   #tokens: KnownTokens;
@@ -118,6 +121,20 @@ export class OpenDatabase implements AsyncDisposable {
     const { snapshots } = this;
     this.#vault = new VaultDuty({ vault, snapshots, log: this.#log, folder, clock });
     const { id, name } = config;
+    this.scrub = new ScrubDuty({
+      database: id,
+      name,
+      node: record.node,
+      folder,
+      copies: () => [...this.#copies].map(([number, { stripe }]) => [number, stripe] as const),
+      others: (stripe) => this.#othersOf(stripe),
+      links,
+      log: this.#log,
+      snapshots,
+      slowReads: options.pool,
+      clock,
+      logger: log,
+    });
     this.history = new History({
       name,
       id,
@@ -179,6 +196,14 @@ export class OpenDatabase implements AsyncDisposable {
     throw notReady(this.name, `this node has no copy of stripe ${name}`);
   }
 
+  /** For the node that leads: what this one's copy has. Throws while it is being filled. */
+  async digestAt(name: string, by: string): Promise<StripeDigest> {
+    const copies = [...this.#copies.values()].map(({ started }) => started);
+    const stripe = copies.find((one) => one?.name === name);
+    if (stripe === undefined) throw notReady(this.name, `the copy of ${name} is being filled`);
+    return await this.scrub.digestAt(stripe, by);
+  }
+
   async state(): Promise<DatabaseState> {
     const config = this.#config;
     const copies = [...this.#copies].toSorted(([a], [b]) => a - b);
@@ -186,7 +211,13 @@ export class OpenDatabase implements AsyncDisposable {
     const { node } = this.#options.record;
     const stripes = await Promise.all(
       copies.map(([number, { stripe }]) =>
-        stripeState(stripe, { number, log: this.#log, folder, vault: this.#vault }),
+        stripeState(stripe, {
+          number,
+          log: this.#log,
+          folder,
+          vault: this.#vault,
+          scrub: this.scrub,
+        }),
       ),
     );
     const open = [...this.#wires.values()].map(({ server }) => server.open);
@@ -321,7 +352,7 @@ export class OpenDatabase implements AsyncDisposable {
         if (rank >= 0 || copy === undefined) return;
         this.#copies.delete(number);
         await copy[Symbol.asyncDispose]();
-        for (const suffix of ['', '-wal', '-shm'])
+        for (const suffix of ['', '-wal', '-shm', '.scrubbed'])
           await removeTree(join(folder, `${stripeName(number)}.sqlite${suffix}`));
       }),
     );

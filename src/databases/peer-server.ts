@@ -8,12 +8,14 @@ import {
   type LeadOptions,
   type Loan,
   type Stripe,
+  type StripeDigest,
   type StripeTransaction,
   type StripeView,
 } from '../database/database.ts';
 import { listenUnix } from '../net/net.ts';
 import type { Revision } from '../registry/registry.ts';
 import { PeerFrames, type PeerReply, type PeerRequest } from './peer-wire.ts';
+import type { ScrubDuty } from './scrub-duty.ts';
 import type { Snapshots } from './snapshots.ts';
 
 export interface PeerServerOptions {
@@ -29,6 +31,9 @@ export interface PeerServerOptions {
   readonly lend: (database: string, stripe: string, borrower: string) => Promise<Loan | undefined>;
   /** This node is the standby: everything that the etcd of that epoch had at `revision` is on its disk. */
   readonly mirrored: (revision: Revision, epoch: number) => Promise<void>;
+  /** Of the copy here, at an entry that the node `by` names; see `Stripe.digestAt`. */
+  readonly digestAt: (database: string, stripe: string, by: string) => Promise<StripeDigest>;
+  readonly scrub: (database: string) => ScrubDuty;
   /** Those of a database that are kept here. */
   readonly snapshots: (database: string) => Snapshots;
 }
@@ -80,7 +85,7 @@ class Peer {
 
   constructor(options: PeerServerOptions) {
     this.#options = options;
-    const { stripe, snapshots } = options;
+    const { stripe, snapshots, scrub } = options;
     const open = (id: string): StripeTransaction => this.#transaction(id);
     this.#calls = {
       ping: () => Promise.resolve(),
@@ -95,6 +100,11 @@ class Peer {
         options.lend(database, name, borrower),
       recalled: async (database: string, name: string, loan: Loan) =>
         stripe(database, name).logEnd.recalled(loan),
+      digestAt: (...args: Parameters<PeerServerOptions['digestAt']>) => options.digestAt(...args),
+      pinDigest: (database: string, ...args: Parameters<ScrubDuty['pin']>) =>
+        scrub(database).pin(...args),
+      replaceCopy: (database: string, name: string, why: string, index: number) =>
+        scrub(database).replace(stripe(database, name), why, index),
       begin: (database: string, name: string) => this.#begin(database, name),
       view: (database: string, name: string) => this.#view(database, name),
       viewQuery: (id: string, ...args: Parameters<StripeView['query']>) =>

@@ -6,6 +6,7 @@ import { withDeadline } from '../base/time.ts';
 import type { CommitLog, Stripe } from '../database/database.ts';
 import type { StripeState } from './control.ts';
 import { LOG_ANSWER_MS } from './limits.ts';
+import type { ScrubDuty } from './scrub-duty.ts';
 import type { VaultDuty } from './vault-duty.ts';
 
 export async function stripeState(
@@ -15,10 +16,11 @@ export async function stripeState(
     readonly log: CommitLog;
     readonly folder: string;
     readonly vault: VaultDuty;
+    readonly scrub: ScrubDuty;
   },
 ): Promise<StripeState> {
-  const { number, log, folder, vault } = options;
-  const { role, applied, quarantined } = stripe.status;
+  const { number, log, folder, vault, scrub } = options;
+  const { role, applied, quarantined, quarantinedAt } = stripe.status;
   const [head, primary, snapshot, fileBytes] = await Promise.all([
     unlessAway(() => log.head(stripe.name)),
     unlessAway(() => log.primary(stripe.name)),
@@ -48,6 +50,8 @@ export async function stripeState(
     appendMs: figures?.appendMs ?? 0,
     logBytes: figures?.bytes ?? 0,
     rebuilt: quarantined,
+    rebuiltAt: quarantinedAt,
+    scrub: scrub.state(number),
   };
 }
 

@@ -14,6 +14,7 @@ import type { MetricFamily } from '../base/metrics.ts';
 import { integer, object, string } from '../base/schema.ts';
 import { nearestName } from '../base/suggest.ts';
 import { type Clock, isoTime } from '../base/time.ts';
+import { databaseTroubles } from './database-troubles.ts';
 import type { Events, NodeMethods, Peers } from '../cluster/cluster.ts';
 import {
   cannotLead,
@@ -47,6 +48,8 @@ interface NodeState {
 }
 
 const ASK_WITHIN_MS = 3000;
+const TROUBLES_WITHIN_MS = 1000;
+const TROUBLES_MS = 10_000;
 /** What takes longer goes on without whoever has asked for it. */
 const MOVE_WITHIN_MS = 25_000;
 const MOVE_LOOK_MS = 50;
@@ -59,11 +62,14 @@ const askedMove = object({
   to: string(),
   why: string(),
 });
+const askedScrub = object({ database: string() });
 const askedLeave = object({ why: string() });
 const askedKill = object({ database: string(), query: string() });
 
 export class NodeDatabaseCloud implements DatabaseCloud {
   readonly #options: DatabaseCloudOptions;
+  /** Asked for `troubles`: `moln status` and the console want those often. */
+  #states: { readonly askedMs: number; readonly all: Promise<readonly NodeState[]> } | undefined;
 
   constructor(options: DatabaseCloudOptions) {
     this.#options = options;
@@ -78,6 +84,8 @@ export class NodeDatabaseCloud implements DatabaseCloud {
         return await databases.states();
       },
       'databases.move': async (params) => await databases.move(askedMove.decode(params, '')),
+      'databases.scrub': async (params) =>
+        await databases.scrub(askedScrub.decode(params, '').database),
       'databases.leave': async (params) => {
         await databases.leave(askedLeave.decode(params, '').why);
         return {};
@@ -203,6 +211,33 @@ export class NodeDatabaseCloud implements DatabaseCloud {
     return detail;
   }
 
+  async scrubDatabase(name: string, by: string): Promise<{ readonly stripes: readonly number[] }> {
+    const { databases, peers, events } = this.#options;
+    await databases.show(name);
+    const asked = peers.all().map(({ id }) => this.#ask(id, 'databases.scrub', { database: name }));
+    const answers = (await Promise.all(asked)) as readonly (
+      | { readonly stripes: readonly number[] }
+      | undefined
+    )[];
+    events.tell('database', `The copies of ${name} are compared, which ${by} asked for`);
+    const stripes = new Set(answers.flatMap((one) => one?.stripes ?? []));
+    return { stripes: [...stripes].toSorted((a, b) => a - b) };
+  }
+
+  /** Copies of any database that were found damaged within the last day. */
+  async troubles(): Promise<readonly string[]> {
+    const { clock, peers } = this.#options;
+    const askedMs = clock.monotonicMs();
+    if (this.#states === undefined || askedMs - this.#states.askedMs > TROUBLES_MS) {
+      this.#states = { askedMs, all: this.#everywhere(peers.ready(), TROUBLES_WITHIN_MS) };
+    }
+    const states = await this.#states.all;
+    return databaseTroubles(
+      states.map(({ node, state }) => [node, state] as const),
+      clock.now(),
+    );
+  }
+
   async createDatabaseToken(
     name: string,
     wish: Parameters<DatabaseCloud['createDatabaseToken']>[1],
@@ -264,10 +299,13 @@ export class NodeDatabaseCloud implements DatabaseCloud {
     return new Map(answers);
   }
 
-  async #everywhere(): Promise<readonly NodeState[]> {
+  async #everywhere(
+    nodes: ReturnType<Peers['all']> = this.#options.peers.all(),
+    withinMs?: number,
+  ): Promise<readonly NodeState[]> {
     const answers = await Promise.all(
-      this.#options.peers.all().map(async ({ id, name }) => {
-        const states = (await this.#ask(id, 'databases.states', {})) as
+      nodes.map(async ({ id, name }) => {
+        const states = (await this.#ask(id, 'databases.states', {}, withinMs)) as
           | readonly DatabaseState[]
           | undefined;
         return (states ?? []).map((state) => ({ node: name, state }));
@@ -358,12 +396,29 @@ function stripeDetail({
       lag: Math.max(0, head - stripe.applied),
       fileBytes: stripe.fileBytes,
       rebuilt: stripe.rebuilt,
+      rebuiltAt: stripe.rebuiltAt,
     })),
+    scrub: scrubOf(
+      copies.map(({ stripe }) => stripe),
+      nameOf,
+    ),
     head,
     snapshot: snapshotOf(leads ?? copies[0]?.stripe, nameOf),
     logEntries: Math.max(0, ...copies.map(({ stripe }) => stripe.logEntries)),
     ...figuresOf(leads),
   };
+}
+
+/** As it was told last. */
+function scrubOf(
+  copies: readonly StripeState[],
+  nameOf: (id: string) => string,
+): StripeDetail['scrub'] {
+  const told = copies.flatMap(({ scrub }) => (scrub === undefined ? [] : [scrub]));
+  const [newest] = told.toSorted((a, b) => b.toldAt - a.toldAt);
+  if (newest === undefined) return undefined;
+  const { step, at } = newest;
+  return { step, at, copies: newest.copies.map((one) => ({ ...one, node: nameOf(one.node) })) };
 }
 
 function splitWords(split: DatabaseState['split']): string | undefined {

@@ -75,13 +75,14 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
 
   async status(): Promise<Status> {
     const { facts, identity, registry, apps, supervisor, workers } = this.#options;
-    const [summaries, certificates, nodes, manager, ports, files] = await Promise.all([
+    const [summaries, certificates, nodes, manager, ports, files, databases] = await Promise.all([
       this.listApps(),
       this.#options.certificates.warnings(),
       this.#options.directory.list(),
       this.manager(),
       this.#options.routes.portTroubles(),
       this.#options.storage.troubles(),
+      this.#options.databases.troubles(),
     ]);
     const gateways = supervisor.workers();
     const stats = new Map((await supervisor.stats()).map((each) => [each.pid, each]));
@@ -103,7 +104,7 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
       self: identity.node.name,
       leader: manager.leader ?? '',
       managers: manager.sentence,
-      warnings: [...certificates, ...files.warnings],
+      warnings: [...certificates, ...files.warnings, ...databases],
       nodes,
       apps: summaries,
       gateway: {
@@ -391,6 +392,10 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
 
   splitStripe(...asked: Parameters<Cloud['splitStripe']>): ReturnType<Cloud['splitStripe']> {
     return this.#options.databases.splitStripe(...asked);
+  }
+
+  scrubDatabase(...asked: Parameters<Cloud['scrubDatabase']>): ReturnType<Cloud['scrubDatabase']> {
+    return this.#options.databases.scrubDatabase(...asked);
   }
 
   createDatabaseToken(

@@ -68,6 +68,20 @@ const stripeSchema: Schema<Wire<StripeDetail>> = object({
       lag: count,
       fileBytes: count,
       rebuilt: optional(text),
+      rebuiltAt: optional(count),
+    }),
+  ),
+  scrub: optional(
+    object({
+      step: literal('waiting', 'running', 'done'),
+      at: optional(count),
+      copies: array(
+        object({
+          node: text,
+          result: literal('equal', 'rebuilt', 'failed'),
+          why: optional(text),
+        }),
+      ),
     }),
   ),
   head: count,
@@ -220,6 +234,18 @@ export const databaseOperations: readonly Operation[] = [
     answer: { kind: 'json', status: 200, schema: stripeSchema },
     handle: (cloud, { path, body, caller }) =>
       cloud.splitStripe(path('database'), body.stripe, caller.name),
+  }),
+  defineOperation({
+    id: 'scrubDatabase',
+    method: 'POST',
+    path: '/api/databases/{database}/scrubs',
+    scope: 'deploy',
+    tag: 'databases',
+    summary: 'Compare all copies of a database',
+    description:
+      'Row by row, one stripe after the other; copies that are wrong are built anew. Answers at once with the stripes whose primary was reached; how far it is stands in `scrub` of each stripe.',
+    answer: { kind: 'json', status: 200, schema: object({ stripes: array(count) }) },
+    handle: (cloud, { path, caller }) => cloud.scrubDatabase(path('database'), caller.name),
   }),
   defineOperation({
     id: 'createDatabaseToken',

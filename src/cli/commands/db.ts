@@ -7,6 +7,7 @@ import { EXIT, usageError } from '../errors.ts';
 import { ask } from '../prompt.ts';
 import { count } from '../words.ts';
 import { DUMP, EXPORT, IMPORT, RESTORE } from './db-copy.ts';
+import { DB_SCRUB } from './db-scrub.ts';
 import { SHELL } from './db-shell.ts';
 import { SEED } from './web-app.ts';
 
@@ -218,6 +219,7 @@ export const DB: CommandSpec = {
     STRIPES,
     MOVE,
     SPLIT,
+    DB_SCRUB,
     SHELL,
     DUMP,
     RESTORE,
@@ -349,12 +351,19 @@ function printStripes({ words }: Context, stripes: readonly StripeDetail[]): voi
       stripe.groups === 0 ? '-' : `${(stripe.appendMs / stripe.groups).toFixed(2)} ms`,
     ]),
   );
-  for (const { number, copies } of stripes)
+  for (const { number, copies, scrub } of stripes) {
     for (const { node, rebuilt } of copies)
       if (rebuilt !== undefined)
         words.note(
           `The copy of stripe ${number} on ${node} was put aside and built anew: ${rebuilt}`,
         );
+    for (const { node, result, why = '' } of scrub?.copies ?? [])
+      if (result === 'failed')
+        words.note(`The copy of stripe ${number} on ${node} could not be compared: ${why}`);
+  }
+  const compared = stripes.flatMap(({ scrub }) => (scrub?.at === undefined ? [] : [scrub.at]));
+  if (compared.length > 0)
+    words.line(`Copies were last compared from ${isoTime(Math.min(...compared))} on`);
 }
 
 function whyWords({ moves, split, why }: StripeDetail): string {

@@ -110,16 +110,17 @@ const STRIPE_COLUMNS: readonly Column<StripeDetail>[] = [
   {
     key: 'why',
     label: 'Why',
-    cell: ({ copies, moves, split, why }) => {
+    cell: ({ copies, moves, scrub, split, why }) => {
       if (split !== undefined) return `splits ${split}`;
       if (moves !== undefined) return `moves ${moves}`;
       const damaged = copies.filter(({ rebuilt }) => rebuilt !== undefined);
-      if (damaged.length === 0) return why ?? '–';
-      return (
-        <span class="tone-warn">
-          ▲ {damaged.map(({ node, rebuilt }) => `built anew on ${node}: ${rebuilt}`).join('; ')}
-        </span>
-      );
+      const unread = scrub?.copies.filter(({ result }) => result === 'failed') ?? [];
+      if (damaged.length === 0 && unread.length === 0) return why ?? '–';
+      const words = [
+        ...damaged.map(({ node, rebuilt }) => `built anew on ${node}: ${rebuilt}`),
+        ...unread.map((one) => `not compared with the copy on ${one.node}: ${one.why}`),
+      ];
+      return <span class="tone-warn">▲ {words.join('; ')}</span>;
     },
   },
   {
