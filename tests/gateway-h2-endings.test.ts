@@ -115,8 +115,8 @@ for (const [name, end] of Object.entries(ENDS)) {
       const client = new H2Client(await before(t, raw.port, { cache: {} }, isTls));
       for (let ask = 1; ask <= 2; ask++) {
         const answer = await client.get('/part');
-        assert.deepEqual([answer.status, answer.body.toString()], [200, 'a part']);
-        assert.notEqual(answer.code, 0);
+        // What came with the end itself may not have gone on.
+        assert.ok(answer.status === 502 || answer.code !== 0, `${answer.status} ${answer.code}`);
         // Nothing of it was stored.
         assert.equal(raw.asked(), ask);
       }

@@ -47,15 +47,24 @@ function ruled(target: string, query: Exclude<QueryRule, 'whole'>): string {
   const kept = target
     .slice(at + 1)
     .split('&')
-    .filter((pair) => pair !== '' && tells(nameOf(pair), query));
+    .filter((pair) => pair !== '' && tells(pair, query));
   // By name alone, since the order of equal names has a meaning (`id=1&id=2`); the sort keeps it.
   const byName = (a: string, b: string): number => compare(nameOf(a), nameOf(b));
   return kept.length === 0 ? path : `${path}?${kept.toSorted(byName).join('&')}`;
 }
 
-function tells(name: string, query: Exclude<QueryRule, string>): boolean {
-  if ('only' in query) return query.only.some((pattern) => isNamed(name, pattern));
-  return !query.without.some((pattern) => isNamed(name, pattern));
+/** Letters in which every app sees the same name. */
+const PLAIN_NAME = /^[\w-]*$/;
+
+/**
+ * Whoever hides a parameter that counts in one that does not would have his answer stored for all: apps decode `%69d`, begin anew at
+ * `;`, and take `a[b]` and `a.b` for `a`.
+ */
+function tells(pair: string, query: Exclude<QueryRule, string>): boolean {
+  if (pair.includes(';')) return true;
+  const name = nameOf(pair);
+  if ('without' in query) return !query.without.some((pattern) => isNamed(name, pattern));
+  return !PLAIN_NAME.test(name) || query.only.some((pattern) => isNamed(name, pattern));
 }
 
 function nameOf(pair: string): string {

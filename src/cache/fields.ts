@@ -31,10 +31,11 @@ export class FieldList implements Fields {
   }
 
   get(name: string): string | undefined {
+    const between = name === 'cookie' ? '; ' : ', ';
     let joined: string | undefined;
     for (const [own, value] of this.lines) {
       if (own.length !== name.length || own.toLowerCase() !== name) continue;
-      joined = joined === undefined ? value : `${joined}, ${value}`;
+      joined = joined === undefined ? value : `${joined}${between}${value}`;
     }
     return joined;
   }

@@ -3,7 +3,7 @@ import { relatedKey, type QueryRule } from './cache-key.ts';
 import type { Entry } from './entry.ts';
 import type { CacheRequest } from './request.ts';
 import type { CacheResponse } from './response.ts';
-import type { CacheSettings } from './settings.ts';
+import { isBypassed, type CacheSettings } from './settings.ts';
 import { makeEntry, mayStore } from './store.ts';
 
 /** Registered as safe (RFC 9110 9.2.1, RFC 4918, RFC 3253, RFC 5323); of any other method nobody knows. */
@@ -46,7 +46,7 @@ export function entryOfPost(
   response: CacheResponse,
   settings: CacheSettings,
 ): Entry | undefined {
-  if (request.method !== 'POST') return undefined;
+  if (request.method !== 'POST' || isBypassed(request.fields, settings)) return undefined;
   return mayStore(request, response, settings) === 'stored'
     ? makeEntry(request, response, settings)
     : undefined;

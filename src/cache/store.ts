@@ -129,7 +129,7 @@ function isWorthIt(
   const cacheable = HEURISTIC.has(response.status) || (control.bits & DIRECTIVE.public) !== 0;
   const isStated = lifetime.kind === 'explicit' || lifetime.kind === 'chosen';
   if (!isStated && !cacheable) return false;
-  const validates = mustValidate(rules, lifetime, settings);
+  const validates = mustValidate(response, rules, lifetime, settings);
   if (lifetime.seconds > 0 && !validates) return true;
   if (validatorsOf(response)) return true;
   const { staleWhileRevalidateS, staleIfErrorS } = staleness(rules);
@@ -144,15 +144,21 @@ function validatorsOf({ fields, receivedMs }: CacheResponse): boolean {
 
 /** Whether it says that it must be asked about each time, and the operator does not say otherwise. */
 function mustValidate(
+  { status }: CacheResponse,
   { control }: ResponseRules,
   lifetime: Lifetime,
-  { ttlMinS }: CacheSettings,
+  settings: CacheSettings,
 ): boolean {
   if (lifetime.kind === 'unknown') return true;
-  return (control.bits & DIRECTIVE.noCache) !== 0 && ttlMinS === 0;
+  return (control.bits & DIRECTIVE.noCache) !== 0 && leastS(status, settings) === 0;
 }
 
-/** Within the operator's limits. An error that says nothing is not made to last by them. */
+/** Errors, and redirects for the moment, are not made to last: often they are about one client only. */
+function leastS(status: number, { ttlMinS }: CacheSettings): number {
+  return isUsual(status) ? ttlMinS : 0;
+}
+
+/** Within the operator's limits. */
 function lifetimeOf(
   request: CacheRequest,
   response: CacheResponse,
@@ -160,10 +166,10 @@ function lifetimeOf(
   settings: CacheSettings,
 ): Lifetime {
   const { seconds, kind } = ownLifetime(request, response, rules, settings);
-  const { ttlMinS, ttlMaxS } = settings;
-  if (kind === 'unknown' && (ttlMinS === 0 || !isUsual(response.status))) return { seconds, kind };
+  const least = leastS(response.status, settings);
+  if (kind === 'unknown' && least === 0) return { seconds, kind };
   return {
-    seconds: Math.min(Math.max(seconds, ttlMinS), ttlMaxS),
+    seconds: Math.min(Math.max(seconds, least), settings.ttlMaxS),
     kind: kind === 'unknown' ? 'chosen' : kind,
   };
 }
@@ -247,7 +253,7 @@ export function makeEntry(
     ...lines,
     // A 206 is a part of what a 200 would be; that is what is stored.
     status: response.status === 206 ? 200 : response.status,
-    bits: bitsOf(rules, lifetime, settings),
+    bits: bitsOf(response, rules, lifetime, settings),
     bornMs: bornMs(response),
     lifetimeS: lifetime.seconds,
     ...staleness(rules),
@@ -266,10 +272,15 @@ export function makeEntry(
   });
 }
 
-function bitsOf(rules: ResponseRules, lifetime: Lifetime, settings: CacheSettings): number {
+function bitsOf(
+  response: CacheResponse,
+  rules: ResponseRules,
+  lifetime: Lifetime,
+  settings: CacheSettings,
+): number {
   const { control } = rules;
   let bits = 0;
-  if (mustValidate(rules, lifetime, settings)) bits |= ENTRY.validate;
+  if (mustValidate(response, rules, lifetime, settings)) bits |= ENTRY.validate;
   const never = DIRECTIVE.mustRevalidate | DIRECTIVE.proxyRevalidate;
   if ((control.bits & never) !== 0 || control.sMaxAgeS !== ABSENT) bits |= ENTRY.neverStale;
   // Nobody can know what a broken number was to say about stale use.

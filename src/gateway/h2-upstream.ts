@@ -112,7 +112,12 @@ class Link {
     );
     this.#streams.add(stream);
     this.#idleSinceMs = undefined;
-    if (this.#isConnected) process.nextTick(() => stream.emit('connect'));
+    if (this.#isConnected) {
+      process.nextTick(() => {
+        // The connection may have gone meanwhile, and then nothing was sent.
+        if (!stream.destroyed) stream.emit('connect');
+      });
+    }
     return stream;
   }
 

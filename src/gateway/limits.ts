@@ -163,14 +163,15 @@ export const LOAD_REPORT_CHARACTERS_MAX: number = KIB;
 /** What an answer stated fades to nothing within. */
 export const STATED_LOAD_MS: number = 10 * SECOND;
 
-/** Of one HTTP/2 connection. Beyond those that count, it ends with ENHANCE_YOUR_CALM. */
+/** Of one connection to an upstream. */
 export const H2_UPSTREAM = {
   /** Requests under way over one connection; more make another one. What the upstream takes may be less. */
   streamsMax: 100,
   /** Fields of an answer; beyond it the stream is reset. */
   headersMax: 200,
-  /** Of a body, which the upstream may send before it was used: over one stream, and over all of them. */
+  /** Of a body, which the upstream may send before it was used. */
   streamWindowBytes: 262_144,
+  /** On its way over all streams: Node counts what came as used, so that a slow reader holds up nobody else. */
   connectionWindowBytes: 1_048_576,
   /** Without a request. */
   idleMs: 60_000,
@@ -178,7 +179,7 @@ export const H2_UPSTREAM = {
   pongMs: 5000,
 } as const;
 
-/** Of a client's connection. */
+/** Of one HTTP/2 connection of a client. Beyond those that count, it ends with ENHANCE_YOUR_CALM. */
 export const H2 = {
   /** Requests under way; a further one is refused, and may be sent again. */
   streamsMax: 128,

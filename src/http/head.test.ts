@@ -179,7 +179,7 @@ describe('a request head', () => {
     head.reset(0);
     assert.ok(head.scan(bytes, bytes.length));
     assert.equal(head.value(FIELD.host), 'a');
-    assert.equal(head.joined(FIELD.cookie), 'x, y');
+    assert.equal(head.joined(FIELD.cookie), 'x; y');
     assert.equal(head.repeated, 1 << FIELD.cookie);
     assert.equal(head.value(FIELD.xForwarded), 'z');
     assert.equal(head.indexOf(FIELD.accept), -1);

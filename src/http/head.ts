@@ -4,7 +4,7 @@
  * head that is not all there yet is continued, not started anew. Says nothing about meaning; framing and
  * routing are read off it by `framing.ts` and `target.ts`.
  */
-import { classify, HASH_FACTOR, TOKEN_FOLDED, TWIN } from './field-names.ts';
+import { classify, FIELD, HASH_FACTOR, TOKEN_FOLDED, TWIN } from './field-names.ts';
 import { HttpError } from './http-error.ts';
 import { latin1 } from './latin1.ts';
 import { METHOD_BYTES_MAX, type HeadLimits } from './limits.ts';
@@ -120,7 +120,8 @@ export class FieldScanner {
     for (let index = 0; index < this.count; index++) {
       if (this.ids[index] === id) values.push(this.valueAt(index));
     }
-    return values.join(', ');
+    // No list: a browser sends one line, HTTP/2 several (RFC 6265 5.4, RFC 9113 8.2.3).
+    return values.join(id === FIELD.cookie ? '; ' : ', ');
   }
 
   /** As it was written; compare in lower case. */

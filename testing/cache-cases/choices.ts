@@ -49,6 +49,24 @@ const keys: CacheCase[] = [
   },
   {
     rule: 'query',
+    name: 'a parameter that apps may take for a named one tells answers apart',
+    settings: { query: { only: ['id'] } },
+    steps: [
+      asked('/a?x=1'),
+      asked('/a?%69d=2'),
+      asked('/a?x=1;id=2'),
+      asked('/a?id[0]=2'),
+      reused('/a?x=2'),
+    ],
+  },
+  {
+    rule: 'query',
+    name: 'a parameter that is left out hides no other',
+    settings: { query: { without: ['utm_*'] } },
+    steps: [asked('/a?id=1'), asked('/a?id=1&utm_x=1;id=2'), reused('/a?id=1&utm_x=2')],
+  },
+  {
+    rule: 'query',
     name: 'none of a query tells answers apart',
     settings: { query: 'none' },
     steps: [asked('/a?x=1'), reused('/a?y=2'), reused('/a'), asked('/b')],
@@ -84,6 +102,17 @@ const keys: CacheCase[] = [
       reused('/a', ['X-Country: se']),
       asked('/a'),
       reused('/a', ['X-Country: se', 'Cookie: lang=sv']),
+    ],
+  },
+  {
+    rule: 'key',
+    name: 'a cookie that comes twice, or in a line of its own, is another one',
+    settings: BY_COUNTRY,
+    steps: [
+      asked('/a', ['Cookie: lang=sv']),
+      asked('/a', ['Cookie: lang=sv; lang=en']),
+      asked('/a', ['Cookie: other=1', 'Cookie: lang=en']),
+      reused('/a', ['Cookie: other=1', 'Cookie: lang=sv']),
     ],
   },
   {
@@ -138,7 +167,24 @@ const keys: CacheCase[] = [
       reused('/', ['Cookie: sessions=1; xwp_a=2']),
       asked('/', ['X-Preview: 1']),
       asked('/', ['Cookie: wp_logged_in=me']),
+      asked('/', ['Cookie: a=b', 'Cookie: session=1']),
       reused('/'),
+    ],
+  },
+  {
+    rule: 'bypass',
+    name: 'what is answered to their POST is not for a later GET either',
+    settings: BYPASS,
+    steps: [
+      {
+        method: 'POST',
+        path: '/a',
+        lines: ['Cookie: session=1'],
+        body: 'x',
+        origin: { lines: [HOUR, 'Content-Location: /a'] },
+        expect: { from: 'origin' },
+      },
+      asked('/a'),
     ],
   },
 ];
@@ -229,6 +275,12 @@ export const CHOICES: CaseTable = {
         [],
         'asked again',
         { settings: { ttlMinS: 10 }, status: 404 },
+      ],
+      [
+        'an error that says that it is over neither',
+        ['Cache-Control: max-age=0'],
+        'asked again',
+        { settings: { ttlMinS: 10 }, status: 503 },
       ],
       [
         'a redirect that says nothing neither',
