@@ -57,6 +57,7 @@ describe('the PROXY protocol before HTTP', () => {
     const check = gateway.connect();
     check.send(Buffer.concat([LOCAL, Buffer.from(GET)]));
     await check.see(/X-Forwarded-For: 127\.0\.0\.1\r\n/);
+    await until('four lines of the log', () => gateway.entries.length === 4);
     const clients = gateway.entries.map((entry) => entry.client);
     assert.deepEqual(clients, ['192.0.2.9', '192.0.2.9', '2001:db8::9', '127.0.0.1']);
   });
@@ -148,7 +149,7 @@ test('the PROXY protocol before HTTP/2, in both versions, says who the client of
     [LINE, '192.0.2.9'],
     [BINARY, '2001:db8::9'],
   ] as const;
-  for (const [header, address] of cases) {
+  for (const [at, [header, address]] of cases.entries()) {
     const below = connectTcp({ port: gateway.port, host: '127.0.0.1' });
     below.write(header);
     const session = connectH2('https://a.example', {
@@ -169,6 +170,7 @@ test('the PROXY protocol before HTTP/2, in both versions, says who the client of
       assert.ok(text.includes(`GET ${path} HTTP/1.1\r\n`), text);
       assert.ok(text.includes(`X-Forwarded-For: ${address}\r\n`), text);
     }
+    await until('two more lines of the log', () => gateway.entries.length === 2 * (at + 1));
     assert.deepEqual(
       gateway.entries.slice(-2).map(({ client }) => client),
       [address, address],
@@ -193,6 +195,7 @@ describe('the PROXY protocol and balancers', () => {
         destination: { address: '2001:db8::1', port: 80 },
       });
       assert.equal(String(bytes.subarray(header.bytes)), 'hello');
+      await until('its line of the log', () => gateway.entries.length > 0);
       assert.equal(gateway.entries[0]?.client, '2001:db8::9');
     }
   });
@@ -233,6 +236,7 @@ describe('the PROXY protocol and balancers', () => {
     client.send('hello');
     await client.closed();
     assert.equal(upstream.sockets.length, 0);
+    await until('its line of the log', () => gateway.entries.length > 0);
     assert.match(gateway.entries[0]?.error ?? '', /does not begin with a PROXY header/);
     const other = balancer([upstream.config()], { proxyProtocol: { trust: ['192.0.2.1'] } });
     await using open = await startBalancer(other);
@@ -246,6 +250,7 @@ describe('the PROXY protocol and balancers', () => {
     const own = { sni: { a: [upstream.config()] }, proxyProtocol: { trust: ['127.0.0.1'] } };
     await using gateway = await startBalancer(balancer([upstream.config()], own));
     assert.equal(await ask(gateway, `${LINE}EHLO a\r\n`), 'usual');
+    await until('its line of the log', () => gateway.entries.length > 0);
     assert.equal(gateway.entries[0]?.client, '192.0.2.9');
   });
 });
