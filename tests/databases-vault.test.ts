@@ -7,7 +7,6 @@ import { test, type TestContext } from 'node:test';
 import { systemClock } from '../src/base/time.ts';
 import { silentLogger } from '../src/base/log.ts';
 import { buildCopyAt, filesOf, type Stripe } from '../src/database/database.ts';
-import { OpenDatabase } from '../src/databases/open-database.ts';
 import { PeerLinks } from '../src/databases/peer-link.ts';
 import { droppedRecords } from '../src/databases/records.ts';
 import { SnapshotVault } from '../src/databases/snapshot-vault.ts';
@@ -19,6 +18,7 @@ import { SNAPSHOTS_BUCKET } from '../src/files/system-bucket.ts';
 import type { Registry } from '../src/registry/registry.ts';
 import { type DatabaseUnderTest, look, run, startDatabase } from '../testing/database-kit.ts';
 import { KeptKit } from '../testing/kept-kit.ts';
+import { openDatabase } from '../testing/open-database.ts';
 import { until } from '../testing/until.ts';
 
 const OWNER = { owner: 'test' };
@@ -173,21 +173,10 @@ test('a stripe whose snapshot is damaged keeps none of another stripe from the f
   using links = new PeerLinks({ clock: systemClock });
   const place = { socket: kit.socket, path: objectsPath('snapshots') };
   const places = [['n1'], ['n1']];
-  await using database = new OpenDatabase({
+  await using database = openDatabase(on, {
     config: { name: 'shop', id: 'shop', stripes: 2, splits: [], places, tokenKey: '' },
-    folder: join(on.folder, 'n1'),
-    registry: on.registry,
-    confirm: () => Promise.resolve(),
-    record: { node: 'n1', life: 'l1' },
-    pool: on.pool,
     links,
     vault: () => place,
-    tokens: () => [],
-    mayLead: () => true,
-    isGone: () => false,
-    clock: systemClock,
-    logger: silentLogger,
-    onStuck: () => assert.fail('a statement is stuck'),
   });
   await database.start();
   const stripes = ['s0', 's1'].map((name) => database.copy(name));

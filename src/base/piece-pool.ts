@@ -41,3 +41,10 @@ export function giveBack(piece: Uint8Array): void {
   lent.delete(buffer);
   if (idle.length < IDLE_MAX) idle.push(buffer);
 }
+
+/** For the write of a piece to a stream: gives it back when the kernel has it. After an error nobody knows who still reads it. */
+export function sentOf(piece: Uint8Array): (error?: Error | null) => void {
+  return (error) => {
+    if (error === undefined || error === null) giveBack(piece);
+  };
+}

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import { giveBack } from '../base/piece-pool.ts';
+import { sentOf } from '../base/piece-pool.ts';
 import { invalid, refusedTicket } from './errors.ts';
 import { FarBlobs } from './far-blobs.ts';
 import { PROGRESS_BYTES } from './limits.ts';
@@ -246,13 +246,6 @@ async function giveBytes(store: BlobStore, id: string, asked: Asked): Promise<vo
     await Promise.race([new Promise<void>((resolve) => response.once('drain', resolve)), gone]);
   }
   response.end(last);
-}
-
-/** Called when the kernel has it; after an error nobody knows. */
-function sentOf(piece: Uint8Array): (error?: Error | null) => void {
-  return (error) => {
-    if (error === undefined || error === null) giveBack(piece);
-  };
 }
 
 function rangeOf(text: string | undefined): BlobRange | undefined {

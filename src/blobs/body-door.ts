@@ -5,7 +5,7 @@
  */
 import type { Socket } from 'node:net';
 import { messageOf, systemCode } from '../base/errors.ts';
-import { giveBack } from '../base/piece-pool.ts';
+import { sentOf } from '../base/piece-pool.ts';
 import { BODY, ResponseFraming } from '../http/framing.ts';
 import { ResponseHead } from '../http/head.ts';
 import { RESPONSE_HEAD_LIMITS } from '../http/limits.ts';
@@ -279,11 +279,4 @@ class Connection {
     this.#socket.setTimeout(KEPT_MS);
     this.#events.onFree();
   }
-}
-
-/** Called when the kernel has it; after an error nobody knows. */
-function sentOf(piece: Uint8Array): (error?: Error | null) => void {
-  return (error) => {
-    if (error === undefined || error === null) giveBack(piece);
-  };
 }

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { connect as tlsConnect, type TLSSocket } from 'node:tls';
 import { isMolnError, MolnError, messageOf, systemCode, type ErrorBody } from '../base/errors.ts';
-import { giveBack } from '../base/piece-pool.ts';
+import { sentOf } from '../base/piece-pool.ts';
 import { systemClock } from '../base/time.ts';
 import { BodyDoor } from '../blobs/blobs.ts';
 import { decodeLines, isLoopback } from '../net/net.ts';
@@ -310,13 +310,6 @@ function upload(body: AsyncIterable<Uint8Array>, request: ClientRequest): void {
     impatience[Symbol.dispose]();
     leave();
   });
-}
-
-/** Called when the kernel has it; after an error nobody knows. */
-function sentOf(piece: Uint8Array): (error?: Error | null) => void {
-  return (error) => {
-    if (error === undefined || error === null) giveBack(piece);
-  };
 }
 
 function brokenOff(cause: unknown): MolnError {

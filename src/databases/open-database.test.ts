@@ -1,14 +1,12 @@
 /** One database of a node, whose copies come and go while it is served. */
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { startDatabase } from '../../testing/database-kit.ts';
+import { openDatabase } from '../../testing/open-database.ts';
 import { until } from '../../testing/until.ts';
-import { silentLogger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { DatabaseConfig } from './control.ts';
-import { OpenDatabase } from './open-database.ts';
 import { PeerLinks } from './peer-link.ts';
 
 const CONFIG: DatabaseConfig = {
@@ -37,21 +35,10 @@ test('a copy that is still being filled holds up no change, and may go again', a
     },
   });
   using links = new PeerLinks({ clock: systemClock });
-  await using database = new OpenDatabase({
+  await using database = openDatabase(on, {
     config: CONFIG,
-    folder: join(on.folder, 'n1'),
     registry,
-    confirm: () => Promise.resolve(),
-    record: { node: 'n1', life: 'l1' },
-    pool: on.pool,
     links,
-    vault: () => undefined,
-    tokens: () => [],
-    mayLead: () => true,
-    isGone: () => false,
-    clock: systemClock,
-    logger: silentLogger,
-    onStuck: () => assert.fail('a statement is stuck'),
   });
   await database.start();
   const both = { ...CONFIG, places: [['n1'], ['n2', 'n1']] };

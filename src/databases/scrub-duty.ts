@@ -79,8 +79,12 @@ export class ScrubDuty {
   /** Compares the copies of the next stripe that is due. False when there is none. */
   async tend(): Promise<boolean> {
     for (const [number, stripe] of this.#options.copies()) {
-      if (stripe.primary === undefined) this.#forget(number);
-      else if (this.#asked.has(number) || (await this.#isDue(number, stripe.name))) {
+      if (stripe.primary === undefined) {
+        this.#forget(number);
+        continue;
+      }
+      await this.#remember(number, stripe.name);
+      if (this.#asked.has(number) || (await this.#isDue(number, stripe.name))) {
         await this.#scrub(number, stripe);
         return true;
       }
@@ -112,17 +116,20 @@ export class ScrubDuty {
     const { clock, database, others } = this.#options;
     if (others(stripe).length === 0) return false;
     if (clock.monotonicMs() < (this.#againMs.get(number) ?? -Infinity)) return false;
-    const [marked, made] = await Promise.all([
-      stat(this.#markOf(stripe)).catch(() => undefined),
-      stat(this.#pathOf(stripe)),
-    ]);
-    if (marked !== undefined && !this.#states.has(number)) {
-      const at = Math.round(marked.mtimeMs);
-      this.#states.set(number, { step: 'done', toldAt: at, at, copies: [] });
-    }
     // Some file systems take the last change for the birth.
-    const last = marked?.mtimeMs ?? Math.min(made.birthtimeMs, this.#beganAt);
+    const last =
+      this.#states.get(number)?.at ??
+      Math.min((await stat(this.#pathOf(stripe))).birthtimeMs, this.#beganAt);
     return isScrubDue(`${database}/${stripe}`, clock.now(), last);
+  }
+
+  /** When its copies were last compared here, by another process of this node too. */
+  async #remember(number: number, stripe: string): Promise<void> {
+    if (this.#states.has(number)) return;
+    const mark = await stat(this.#markOf(stripe)).catch(() => undefined);
+    if (mark === undefined) return;
+    const at = Math.round(mark.mtimeMs);
+    this.#states.set(number, { step: 'done', toldAt: at, at, copies: [] });
   }
 
   async #scrub(number: number, stripe: Stripe): Promise<void> {

@@ -1,5 +1,5 @@
 /** Has the copies of all databases compared: one stripe at a time, so that clients of a node notice little of it. */
-import { once } from 'node:events';
+import { addAbortListener } from 'node:events';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { StepResult, Worker } from '../base/worker.ts';
@@ -18,7 +18,6 @@ export class ScrubWorker implements Worker {
   readonly name = 'scrub';
   readonly #databases: () => readonly Scrubbed[];
   readonly #log: Logger;
-  #ended: Promise<unknown> | undefined;
 
   constructor(databases: () => readonly Scrubbed[], log: Logger) {
     this.#databases = databases;
@@ -30,11 +29,12 @@ export class ScrubWorker implements Worker {
   }
 
   async step(signal: AbortSignal): Promise<StepResult> {
-    this.#ended ??= once(signal, 'abort');
+    const ended = Promise.withResolvers<undefined>();
+    using _ = addAbortListener(signal, () => ended.resolve(undefined));
     for (const { name, scrub } of this.#databases()) {
       try {
         // Reading a large file takes minutes, for which the end of the process does not wait.
-        const isDone = await Promise.race([scrub.tend(), this.#ended]);
+        const isDone = await Promise.race([scrub.tend(), ended.promise]);
         if (isDone === true) return { kind: 'busy' };
       } catch (error) {
         this.#log.warn('Copies of a database could not be compared', {

@@ -1,7 +1,7 @@
 /** An answer before it is written: what the faces of the file store give. */
 import type { ServerResponse } from 'node:http';
 import { finished } from 'node:stream/promises';
-import { giveBack } from '../base/piece-pool.ts';
+import { sentOf } from '../base/piece-pool.ts';
 
 export interface Answer {
   readonly status: number;
@@ -54,11 +54,4 @@ async function drainedOrGone(response: ServerResponse): Promise<void> {
   response.once('drain', resolve).once('close', resolve);
   await promise;
   response.off('drain', resolve).off('close', resolve);
-}
-
-/** Called when the kernel has it; after an error nobody knows. */
-function sentOf(piece: Uint8Array): (error?: Error | null) => void {
-  return (error) => {
-    if (error === undefined || error === null) giveBack(piece);
-  };
 }

@@ -1,9 +1,10 @@
 /** Clients that hold a connection and do nothing with it. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { FileKit } from '../../testing/file-kit.ts';
+import { listenRaw, said } from '../../testing/raw-client.ts';
 import { silentLogger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
 import { proveHandles } from '../net/net.ts';
@@ -28,26 +29,8 @@ test('a client that does nothing is cut', async (t) => {
   // What is slow in its head is told so, well before it counts as quiet.
   const times = { firstRequestMs: 200, headMs: 200, stallMs: 1000 };
   const face = new S3Face({ store, clock: systemClock, log: silentLogger, times });
-  const server = face.server().listen(0, '127.0.0.1');
-  kit.stack.defer(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const open = (text: string): Socket => {
-    const socket = connect(port, '127.0.0.1');
-    kit.stack.defer(() => void socket.destroy());
-    socket.on('error', () => undefined);
-    socket.write(text);
-    return socket;
-  };
-  const said = async (socket: Socket): Promise<string> => {
-    let text = '';
-    socket.on('data', (piece: Buffer) => (text += piece.toString('latin1')));
-    await once(socket, 'close');
-    return text;
-  };
+  const server = face.server();
+  const open = await listenRaw(kit.stack, server);
 
   await t.test('before it has asked anything', async () => {
     assert.equal(await said(open('')), '');

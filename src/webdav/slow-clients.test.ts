@@ -1,9 +1,10 @@
 /** Clients of WebDAV that hold a connection and do nothing with it. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { FileKit } from '../../testing/file-kit.ts';
+import { listenRaw, said } from '../../testing/raw-client.ts';
 import { silentLogger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
 import { WebDavFace } from './webdav-face.ts';
@@ -22,26 +23,8 @@ test('a client of WebDAV that does nothing is cut', async (t) => {
   await store.put('photos', 'large', large(), { size: LARGE_BYTES });
   const whoIs = () => Promise.resolve({ owner: 'ann', may: 'all', readOnly: false } as const);
   const options = { store, clock: systemClock, log: silentLogger, whoIs, stallMs: 1000 };
-  const server = new WebDavFace(options).server().listen(0, '127.0.0.1');
-  kit.stack.defer(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const open = (text: string): Socket => {
-    const socket = connect(port, '127.0.0.1');
-    kit.stack.defer(() => void socket.destroy());
-    socket.on('error', () => undefined);
-    socket.write(text);
-    return socket;
-  };
-  const said = async (socket: Socket): Promise<string> => {
-    let text = '';
-    socket.on('data', (piece: Buffer) => (text += piece.toString('latin1')));
-    await once(socket, 'close');
-    return text;
-  };
+  const server = new WebDavFace(options).server();
+  const open = await listenRaw(kit.stack, server);
 
   await t.test('in the middle of a body', async () => {
     const put = `PUT /photos/new HTTP/1.1\r\n${HEAD}Content-Length: ${LARGE_BYTES}\r\n\r\nx`;
