@@ -197,8 +197,10 @@ export class ClientConnection implements FrameTaker {
     if (this.isOver) return;
     this.sayGoaway(error.code);
     this.out.flush();
-    this.close();
+    this.isOver = true;
+    // First, so that whoever hears `closed` can be told why.
     this.host.failed(error);
+    this.close();
   }
 
   /** Says that nothing more is asked. */

@@ -16,9 +16,10 @@ import {
   type MessageShape,
   Watch,
 } from './etcd-pb.ts';
-import { askOnce, type Caller, type CallOptions, type Talk, talk } from './grpc-call.ts';
+import { askBytes, askOnce, type Caller, type CallOptions, type Talk, talk } from './grpc-call.ts';
 import { GrpcError, type Status } from './grpc-wire.ts';
 import { type EtcdTls, Link } from './link.ts';
+import { decodeTxn, encodeTxn, type Txn, type TxnAnswer } from './txn-wire.ts';
 
 /** etcd's minimum between pings is 5 s; below that it hangs up with "too many pings". */
 const PING_INTERVAL_MS = 10_000;
@@ -50,7 +51,8 @@ type Calls<S extends DescService> = {
 export class Connection implements Caller {
   readonly endpoint: string;
   readonly clock: Clock;
-  readonly kv: Calls<typeof KV>;
+  /** Transactions are `txn`. */
+  readonly kv: Omit<Calls<typeof KV>, 'txn'>;
   readonly watch: Calls<typeof Watch>;
   readonly lease: Calls<typeof Lease>;
   readonly cluster: Calls<typeof Cluster>;
@@ -95,6 +97,10 @@ export class Connection implements Caller {
   /** Ends everything that runs over it. */
   close(): void {
     for (const link of this.#links) link.destroy();
+  }
+
+  txn(txn: Txn, options: CallOptions): Promise<TxnAnswer> {
+    return askBytes(this, KV.method.txn, encodeTxn(txn), decodeTxn, options);
   }
 
   link(): Link {

@@ -175,17 +175,29 @@ export function askOnce<I extends DescMessage, O extends DescMessage>(
   request: MessageInitShape<I>,
   options: CallOptions = {},
 ): Promise<MessageShape<O>> {
+  const message = toBinary(method.input, create(method.input, request));
+  return askBytes(caller, method, message, (bytes) => fromBinary(method.output, bytes), options);
+}
+
+/** The same for whoever has the message as bytes, and reads the answer himself. */
+export function askBytes<T>(
+  caller: Caller,
+  method: DescMethodUnary,
+  request: Uint8Array,
+  read: (bytes: Uint8Array) => T,
+  options: CallOptions,
+): Promise<T> {
   return new Promise((resolve, reject) => {
-    let answer: MessageShape<O> | undefined;
+    let answer: { readonly read: T } | undefined;
     const exchange = new Exchange(caller, method, options, {
-      message: (bytes) => (answer = fromBinary(method.output, bytes)),
+      message: (bytes) => (answer = { read: read(bytes) }),
       over: (error) => {
         if (error !== undefined) reject(error);
         else if (answer === undefined) reject(new GrpcError('Internal', 'no message came'));
-        else resolve(answer);
+        else resolve(answer.read);
       },
     });
-    exchange.say(toBinary(method.input, create(method.input, request)), true);
+    exchange.say(request, true);
   });
 }
 
