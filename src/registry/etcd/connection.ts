@@ -27,6 +27,7 @@ const PING_TIMEOUT_MS = 5000;
 /** A connection that nobody uses any more, such as one that was rotated away from. */
 const IDLE_TIMEOUT_MS = 60_000;
 const CONNECT_TIMEOUT_MS = 2000;
+
 export interface CallFailure {
   readonly status: Status;
   readonly message: string;
@@ -99,6 +100,7 @@ export class Connection implements Caller {
     for (const link of this.#links) link.destroy();
   }
 
+  /** Rejects with a `GrpcError`, as all calls do. */
   txn(txn: Txn, options: CallOptions): Promise<TxnAnswer> {
     return askBytes(this, KV.method.txn, encodeTxn(txn), decodeTxn, options);
   }
@@ -132,6 +134,8 @@ export class Connection implements Caller {
         resolve(why);
       },
     });
+    // What it has under way it still hears of.
+    this.#link?.leave();
     this.#link = link;
     this.#links.add(link);
     this.#heard();
