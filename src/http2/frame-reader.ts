@@ -22,13 +22,15 @@ export interface FrameTaker {
 export class FrameReader {
   private readonly taker: FrameTaker;
   /** Bytes of the preface that came. */
-  private greeted = 0;
+  private greeted: number;
   /** A frame, or its head, that did not come in one piece. */
   private partial: Buffer | undefined;
   private filled = 0;
 
-  constructor(taker: FrameTaker) {
+  /** `peer`: only a client begins with the preface. */
+  constructor(taker: FrameTaker, peer: 'client' | 'server' = 'client') {
     this.taker = taker;
+    this.greeted = peer === 'client' ? 0 : PREFACE.length;
   }
 
   /** Throws H2Error, its own and the taker's. */

@@ -1,4 +1,11 @@
-/** The door: the server's side of HTTP/2 (RFC 9113, 7541), without sockets. */
+/** The door: both sides of HTTP/2 (RFC 9113, 7541), without sockets. */
+export {
+  AnswerStream,
+  type AnswerTaker,
+  ClientConnection,
+  type ClientHost,
+  type ClientLimits,
+} from './client-connection.ts';
 export { ERROR, STREAM_ID_MAX } from './codes.ts';
 export { Field, KIND } from './field.ts';
 export { H2Error } from './h2-error.ts';

@@ -1,4 +1,4 @@
-/** SETTINGS (RFC 9113 6.5): what a client says, judged, and what we say. */
+/** SETTINGS (RFC 9113 6.5): what the peer says, judged, and what we say. */
 import {
   ERROR,
   FRAME_BYTES_LIMIT,
@@ -14,15 +14,18 @@ import { TABLE_BYTES_DEFAULT } from './static-table.ts';
 
 const SETTING_BYTES = 6;
 
-/** Of what a client can say, that which concerns what it is sent. Frames never get longer than all have to take. */
+/** Of what the peer can say, that which concerns what it is sent. Frames never get longer than all have to take. */
 export interface PeerSettings {
   headerTableBytes: number;
   windowBytes: number;
+  /** Of a server: requests under way at once. */
+  streamsMax: number;
 }
 
 export const DEFAULT_PEER_SETTINGS: PeerSettings = {
   headerTableBytes: TABLE_BYTES_DEFAULT,
   windowBytes: WINDOW_BYTES_DEFAULT,
+  streamsMax: Infinity,
 };
 
 /** The settings after those of the payload. Throws H2Error. */
@@ -45,6 +48,9 @@ export function readSettings(
       case SETTING.enablePush:
       case SETTING.enableConnectProtocol:
         if (value > 1) throw badSetting('A setting that is on or off', value);
+        break;
+      case SETTING.concurrentStreamsMax:
+        settings.streamsMax = value;
         break;
       case SETTING.initialWindowSize:
         if (value > WINDOW_BYTES_MAX) {

@@ -43,7 +43,7 @@ export type {
   EtcdMemberInfo,
   EtcdStatus,
 } from './etcd/admin.ts';
-export type { EtcdTls } from './etcd/connection.ts';
+export type { EtcdTls } from './etcd/link.ts';
 export type { EndpointsOptions } from './etcd/endpoints.ts';
 export { openEtcdAdmin, openEtcdRegistry } from './etcd/etcd.ts';
 export type { EtcdRegistryOptions } from './etcd/etcd-registry.ts';

@@ -10,10 +10,10 @@ import type { CommitResult, Condition, Operation } from '../contract.ts';
 import { leaseLost } from '../errors.ts';
 import { failureOf } from './connection.ts';
 import type { Endpoints } from './endpoints.ts';
-import type { TxnResponse } from './etcd-pb.ts';
 import { isLeaseLost, isUnknown, outcomeUnknown, refused, unavailable } from './failures.ts';
 import { canBeMarked, type Mark, Marks } from './marks.ts';
-import { putOp, rangeOp, type Root, type Txn } from './translate.ts';
+import { putOp, rangeOp, type Root } from './translate.ts';
+import type { Txn, TxnAnswer } from './txn-wire.ts';
 
 export interface CommitsOptions {
   readonly endpoints: Endpoints;
@@ -29,7 +29,7 @@ const MARKED_ATTEMPT_MS = 3000;
 const BARE_ATTEMPT_MS = 8000;
 
 type Answer =
-  | { readonly kind: 'answered'; readonly response: TxnResponse }
+  | { readonly kind: 'answered'; readonly answer: TxnAnswer }
   /** Sent, and no answer came. */
   | { readonly kind: 'lost'; readonly why: string };
 
@@ -72,14 +72,14 @@ export class Commits {
     operations: readonly Operation[],
   ): Promise<CommitResult> {
     if (operations.length === 0) {
-      const response = await this.#options.endpoints.read(({ kv }, options) =>
-        kv.txn(txn, options),
+      const told = await this.#options.endpoints.read((connection, options) =>
+        connection.txn(txn, options),
       );
-      return this.#resultOf(conditions, response);
+      return this.#resultOf(conditions, told);
     }
     const answer = await this.#send(txn, operations, BARE_ATTEMPT_MS);
     if (answer.kind === 'lost') throw outcomeUnknown(answer.why);
-    return this.#resultOf(conditions, answer.response);
+    return this.#resultOf(conditions, answer.answer);
   }
 
   async #commitMarked(
@@ -101,7 +101,7 @@ export class Commits {
       };
       const answer = await this.#send(marked, operations, MARKED_ATTEMPT_MS);
       if (answer.kind === 'answered') {
-        const result = this.#resultOf(conditions, answer.response);
+        const result = this.#resultOf(conditions, answer.answer);
         if (result.kind === 'committed') mark.revision = result.revision;
         // No condition failed, so it was the mark: another process of our name writes it. Nothing was changed.
         else if (result.failed.length === 0) mark.revision = undefined;
@@ -133,9 +133,9 @@ export class Commits {
     try {
       const { endpoints } = this.#options;
       // May be repeated: it writes only where nothing has been written since.
-      const response = await endpoints.read(({ kv }, options) => kv.txn(txn, options));
-      if (response.succeeded) {
-        mark.revision = this.#options.root.revisions.ours(response.header?.revision);
+      const told = await endpoints.read((connection, options) => connection.txn(txn, options));
+      if (told.succeeded) {
+        mark.revision = this.#options.root.revisions.ours(told.revision);
         return undefined;
       }
       const found = await this.#read(mark);
@@ -162,9 +162,9 @@ export class Commits {
     const connection = await endpoints.connectedInTime('calls');
     const ended = endpoints.begin();
     try {
-      const response = await connection.kv.txn(txn, { timeoutMs });
+      const answer = await connection.txn(txn, { timeoutMs });
       ended(true);
-      return { kind: 'answered', response };
+      return { kind: 'answered', answer };
     } catch (error) {
       if (isMolnError(error)) throw error;
       const failure = failureOf(error);
@@ -176,10 +176,12 @@ export class Commits {
     }
   }
 
-  #resultOf(conditions: readonly Condition[], response: TxnResponse): CommitResult {
+  #resultOf(conditions: readonly Condition[], answer: TxnAnswer): CommitResult {
     const { root } = this.#options;
+    if (answer.succeeded)
+      return { kind: 'committed', revision: root.revisions.ours(answer.revision) };
+    const { response } = answer;
     const revision = root.revisions.ours(response.header?.revision);
-    if (response.succeeded) return { kind: 'committed', revision };
     return { kind: 'conflict', revision, failed: root.failedOf(conditions, response) };
   }
 

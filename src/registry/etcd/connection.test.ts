@@ -7,7 +7,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { systemClock } from '../../base/time.ts';
@@ -78,6 +78,63 @@ test('an answer is read however it is cut', async (t) => {
     assert.equal((await connection.kv.range({})).count, 7n);
   }
   connection.close();
+});
+
+test('what is larger than the windows goes both ways', async (t) => {
+  const member = await Member.start(t);
+  const connection = member.connection();
+  await connection.open();
+  const value = Buffer.alloc(5_000_000, 'v');
+  const large = frameOf(
+    toBinary(RangeResponseSchema, create(RangeResponseSchema, { kvs: [{ value }] })),
+  );
+  let sentBytes = 0;
+  member.answer = (stream) => {
+    stream.on('data', (chunk: Buffer) => (sentBytes += chunk.length));
+    stream.on('end', () => says([large], OK)(stream));
+  };
+  const { kvs } = await connection.kv.range({ key: Buffer.alloc(1_000_000) });
+  assert.ok(sentBytes > 1_000_000);
+  assert.ok(kvs[0] !== undefined && value.equals(kvs[0].value));
+  connection.close();
+});
+
+test('what a member that says good-bye has taken is answered, and the next call goes over a new connection', async (t) => {
+  const member = await Member.start(t);
+  const connection = member.connection();
+  await connection.open();
+  const taken = Promise.withResolvers<ServerHttp2Stream>();
+  member.answer = taken.resolve;
+  const call = connection.kv.range({});
+  const stream = await taken.promise;
+  stream.session?.goaway();
+  await until('the good-bye to be heard', () => !connection.isOpen);
+  says([RANGE], OK)(stream);
+  assert.equal((await call).count, 7n);
+  await until('the connection to end', () => connection.isClosed);
+  assert.equal(await connection.open(), undefined);
+  member.answer = says([RANGE], OK);
+  assert.equal((await connection.kv.range({})).count, 7n);
+  assert.equal(member.sessions.length, 2);
+  connection.close();
+});
+
+test('a peer that speaks something else is a connection that has failed', async (t) => {
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => {});
+    socket.end('HTTP/1.1 400 Bad Request\r\n\r\n');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const connection = new Connection(`http://127.0.0.1:${port}`, { clock: systemClock });
+  assert.equal(await connection.open(), undefined);
+  await assert.rejects(
+    connection.kv.range({}),
+    (error) => failureOf(error).status === 'Unavailable',
+  );
+  await until('the end', () => connection.isClosed);
 });
 
 const FAILURES: readonly (readonly [

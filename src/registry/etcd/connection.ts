@@ -2,7 +2,6 @@
  * One HTTP/2 connection to one etcd member and the gRPC calls that go over it. Everybody else sees calls, and failures as
  * `CallFailure`.
  */
-import { type ClientHttp2Session, connect } from 'node:http2';
 import { messageOf } from '../../base/errors.ts';
 import type { Clock } from '../../base/time.ts';
 import {
@@ -17,18 +16,10 @@ import {
   type MessageShape,
   Watch,
 } from './etcd-pb.ts';
-import { askOnce, type Caller, type CallOptions, type Talk, talk } from './grpc-call.ts';
+import { askBytes, askOnce, type Caller, type CallOptions, type Talk, talk } from './grpc-call.ts';
 import { GrpcError, type Status } from './grpc-wire.ts';
-
-/** All in PEM. etcd takes the common name of the client's certificate for the user. */
-export interface EtcdTls {
-  /** Who signs the members' certificates; undefined: an authority that the whole world trusts. */
-  readonly caPem?: string | undefined;
-  readonly certificatePem?: string | undefined;
-  readonly keyPem?: string | undefined;
-  /** What the member's certificate must be for, where that is not the host of its address. */
-  readonly serverName?: string;
-}
+import { type EtcdTls, Link } from './link.ts';
+import { decodeTxn, encodeTxn, type Txn, type TxnAnswer } from './txn-wire.ts';
 
 /** etcd's minimum between pings is 5 s; below that it hangs up with "too many pings". */
 const PING_INTERVAL_MS = 10_000;
@@ -36,11 +27,6 @@ const PING_TIMEOUT_MS = 5000;
 /** A connection that nobody uses any more, such as one that was rotated away from. */
 const IDLE_TIMEOUT_MS = 60_000;
 const CONNECT_TIMEOUT_MS = 2000;
-/** HTTP/2's own 64 KiB would make a value of 1 MiB wait for sixteen round trips. */
-const STREAM_WINDOW_BYTES: number = 2 * 1024 * 1024;
-const SESSION_WINDOW_BYTES: number = 8 * 1024 * 1024;
-/** In megabytes, as Node wants it: headers and frames of all streams. */
-const SESSION_MEMORY_MB = 64;
 
 export interface CallFailure {
   readonly status: Status;
@@ -66,16 +52,17 @@ type Calls<S extends DescService> = {
 export class Connection implements Caller {
   readonly endpoint: string;
   readonly clock: Clock;
-  readonly kv: Calls<typeof KV>;
+  /** Transactions are `txn`. */
+  readonly kv: Omit<Calls<typeof KV>, 'txn'>;
   readonly watch: Calls<typeof Watch>;
   readonly lease: Calls<typeof Lease>;
   readonly cluster: Calls<typeof Cluster>;
   readonly maintenance: Calls<typeof Maintenance>;
   readonly #tls: EtcdTls | undefined;
   /** The one for new calls. */
-  #session: ClientHttp2Session | undefined;
+  #link: Link | undefined;
   /** With those that say good-bye and have calls to finish. */
-  readonly #sessions = new Set<ClientHttp2Session>();
+  readonly #links = new Set<Link>();
   #opening: Promise<string | undefined> | undefined;
   #calls = 0;
   #heardAtMs = 0;
@@ -93,13 +80,12 @@ export class Connection implements Caller {
 
   /** True when calls can be sent without connecting first. */
   get isOpen(): boolean {
-    const session = this.#session;
-    return session !== undefined && !session.connecting && !session.closed && !session.destroyed;
+    return this.#link?.isOpen === true;
   }
 
   /** True when nothing uses it and nothing is connected. */
   get isClosed(): boolean {
-    return this.#opening === undefined && [...this.#sessions].every(({ destroyed }) => destroyed);
+    return this.#opening === undefined && [...this.#links].every(({ isClosed }) => isClosed);
   }
 
   /** Undefined once it is open, else why it is not. Whatever this says no to was never sent. */
@@ -111,15 +97,20 @@ export class Connection implements Caller {
 
   /** Ends everything that runs over it. */
   close(): void {
-    for (const session of this.#sessions) session.destroy();
+    for (const link of this.#links) link.destroy();
   }
 
-  session(): ClientHttp2Session {
-    if (this.#session !== undefined && this.isOpen) return this.#session;
+  /** Rejects with a `GrpcError`, as all calls do. */
+  txn(txn: Txn, options: CallOptions): Promise<TxnAnswer> {
+    return askBytes(this, KV.method.txn, encodeTxn(txn), decodeTxn, options);
+  }
+
+  link(): Link {
+    if (this.#link?.isOpen === true) return this.#link;
     throw new GrpcError('Unavailable', `${this.endpoint} is not connected`);
   }
 
-  heard(): void {
+  #heard(): void {
     this.#heardAtMs = this.clock.monotonicMs();
   }
 
@@ -129,51 +120,46 @@ export class Connection implements Caller {
 
   #open(): Promise<string | undefined> {
     const { promise, resolve } = Promise.withResolvers<string | undefined>();
-    const session = connect(this.endpoint, {
-      settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false },
-      maxSessionMemory: SESSION_MEMORY_MB,
-      ...tlsOptions(this.#tls),
+    const link: Link = new Link(this.endpoint, this.#tls, {
+      onOpen: () => {
+        late[Symbol.dispose]();
+        resolve(undefined);
+      },
+      onHeard: () => this.#heard(),
+      // Whoever has a call under way is told by its stream.
+      onClose: (why) => {
+        this.#links.delete(link);
+        late[Symbol.dispose]();
+        looks[Symbol.dispose]();
+        resolve(why);
+      },
     });
-    this.#session = session;
-    this.#sessions.add(session);
-    this.heard();
-    const late = this.clock.after(CONNECT_TIMEOUT_MS, () => {
-      resolve(`no connection within ${CONNECT_TIMEOUT_MS} ms`);
-      session.destroy();
-    });
-    const looks = this.clock.every(PING_INTERVAL_MS, () => this.#look(session));
-    session.on('connect', () => {
-      // Of the connection as a whole.
-      session.setLocalWindowSize(SESSION_WINDOW_BYTES);
-      late[Symbol.dispose]();
-      resolve(undefined);
-    });
-    // Whoever has a call under way is told by its stream.
-    session.on('error', (error) => resolve(error.message));
-    session.on('close', () => {
-      this.#sessions.delete(session);
-      late[Symbol.dispose]();
-      looks[Symbol.dispose]();
-      resolve('the connection was closed');
-    });
+    // What it has under way it still hears of.
+    this.#link?.leave();
+    this.#link = link;
+    this.#links.add(link);
+    this.#heard();
+    const late = this.clock.after(CONNECT_TIMEOUT_MS, () =>
+      link.destroy(`no connection within ${CONNECT_TIMEOUT_MS} ms`),
+    );
+    const looks = this.clock.every(PING_INTERVAL_MS, () => this.#look(link));
     return promise;
   }
 
   /** One that nobody uses is closed; one that is silent while it is used is asked whether it lives. */
-  #look(session: ClientHttp2Session): void {
+  #look(link: Link): void {
     const silentMs = this.clock.monotonicMs() - this.#heardAtMs;
-    if (session.destroyed || session.connecting || silentMs < PING_INTERVAL_MS) return;
+    if (link.isClosed || silentMs < PING_INTERVAL_MS) return;
     if (this.#calls === 0) {
       // etcd hangs up on those that ping without a call.
-      if (silentMs >= IDLE_TIMEOUT_MS) session.close();
+      if (silentMs >= IDLE_TIMEOUT_MS) link.leave();
       return;
     }
-    const dead = new GrpcError('Unavailable', `no answer to a ping within ${PING_TIMEOUT_MS} ms`);
-    const late = this.clock.after(PING_TIMEOUT_MS, () => session.destroy(dead));
-    session.ping((error) => {
-      late[Symbol.dispose]();
-      if (error === null) this.heard();
-    });
+    const late = this.clock.after(PING_TIMEOUT_MS, () =>
+      link.destroy(`no answer to a ping within ${PING_TIMEOUT_MS} ms`),
+    );
+    // That something came is heard by itself.
+    link.ping(() => late[Symbol.dispose]());
   }
 }
 
@@ -186,11 +172,4 @@ function callsOf<S extends DescService>(caller: Caller, service: S): Calls<S> {
       : (options: CallOptions) => talk(caller, method as DescMethodBiDiStreaming, options),
   ]);
   return Object.fromEntries(calls) as Calls<S>;
-}
-
-function tlsOptions(tls: EtcdTls | undefined): object {
-  if (tls === undefined) return {};
-  const { caPem, certificatePem, keyPem, serverName } = tls;
-  const name = serverName === undefined ? {} : { servername: serverName };
-  return { ca: caPem, cert: certificatePem, key: keyPem, minVersion: 'TLSv1.2', ...name };
 }

@@ -5,8 +5,9 @@
 import { isMolnError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { type Clock, withDeadline } from '../../base/time.ts';
-import { Connection, type EtcdTls, failureOf } from './connection.ts';
+import { Connection, failureOf } from './connection.ts';
 import { isUnknown, unavailable } from './failures.ts';
+import type { EtcdTls } from './link.ts';
 import { Silence } from './silence.ts';
 
 export interface EndpointsOptions {

@@ -21,11 +21,12 @@ import { closed, leaseLost } from '../errors.ts';
 import { LEASE_TTL_MAX_MS, LEASE_TTL_MIN_MS } from '../limits.ts';
 import { checkCommit, checkKey, checkPrefix } from '../rules.ts';
 import { Commits } from './commits.ts';
-import { type Connection, type EtcdTls, failureOf } from './connection.ts';
+import { type Connection, failureOf } from './connection.ts';
 import { Endpoints } from './endpoints.ts';
 import { CutLog, watchForEver } from './etcd-watch.ts';
 import { isCompacted, isLeaseLost, refused } from './failures.ts';
 import { KeepAlives } from './keep-alives.ts';
+import type { EtcdTls } from './link.ts';
 import { SharedWatch, type SharedWatchOptions } from './shared-watch.ts';
 import { Root } from './translate.ts';
 

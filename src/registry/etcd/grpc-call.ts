@@ -1,15 +1,10 @@
 /**
- * One gRPC call over an HTTP/2 session. Our own, for where few calls are made a library's chains of asynchronous iterables cost
+ * One gRPC call over a connection. Our own, for where few calls are made a library's chains of asynchronous iterables cost
  * nearly twice the processor time (docs/benchmarks.md), and an idle node does little else.
  */
-import {
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  constants,
-  type OutgoingHttpHeaders,
-} from 'node:http2';
 import { messageOf } from '../../base/errors.ts';
 import type { Clock } from '../../base/time.ts';
+import { type AnswerStream, type AnswerTaker, ERROR, Field } from '../../http2/http2.ts';
 import {
   create,
   type DescMessage,
@@ -22,6 +17,7 @@ import {
   toBinary,
 } from './etcd-pb.ts';
 import { frameOf, FrameReader, GrpcError, notGrpc, statusIn, statusOfReset } from './grpc-wire.ts';
+import type { Link } from './link.ts';
 
 export interface CallOptions {
   readonly timeoutMs?: number;
@@ -32,10 +28,8 @@ export interface CallOptions {
 /** Where calls are made. */
 export interface Caller {
   readonly clock: Clock;
-  /** Throws `GrpcError` when there is no session: nothing was sent then. */
-  session(): ClientHttp2Session;
-  /** Something came: the other side lives. */
-  heard(): void;
+  /** Throws `GrpcError` when there is none that is open: nothing was sent then. */
+  link(): Link;
   /** How many calls are under way has changed by this. */
   count(by: 1 | -1): void;
 }
@@ -56,33 +50,28 @@ interface Hears {
   over(error: GrpcError | undefined): void;
 }
 
-class Exchange {
-  readonly stream: ClientHttp2Stream;
+class Exchange implements AnswerTaker {
+  readonly #link: Link;
+  readonly #stream: AnswerStream;
   readonly #caller: Caller;
-  readonly #session: ClientHttp2Session;
   readonly #hears: Hears;
   readonly #reader = new FrameReader();
   readonly #signal: AbortSignal | undefined;
   readonly #timer: Disposable | undefined;
   #status: GrpcError | 'Ok' | undefined;
-  #broken: Error | undefined;
+  /** Bytes that came while it was paused; undefined: it is not. */
+  #held: number | undefined;
   #isOver = false;
 
   constructor(caller: Caller, method: DescMethod, options: CallOptions, hears: Hears) {
     const { timeoutMs, signal, headers } = options;
     this.#caller = caller;
     this.#hears = hears;
-    this.#session = caller.session();
-    this.stream = begin(this.#session, {
-      ...headers,
-      ':method': 'POST',
-      ':path': `/${method.parent.typeName}/${method.name}`,
-      'content-type': 'application/grpc',
-      te: 'trailers',
-      ...(timeoutMs === undefined ? {} : { 'grpc-timeout': `${timeoutMs}m` }),
-    });
+    this.#link = caller.link();
+    const fields = Object.entries(headers ?? {}).map(([name, value]) => new Field(name, value));
+    if (timeoutMs !== undefined) fields.push(new Field('grpc-timeout', `${timeoutMs}m`));
+    this.#stream = this.#link.ask(pathOf(method), fields, this);
     caller.count(1);
-    this.#listen();
     this.#signal = signal;
     signal?.addEventListener('abort', this.cancel, { once: true });
     if (timeoutMs !== undefined) {
@@ -93,34 +82,63 @@ class Exchange {
 
   readonly cancel = (): void => this.#fail(new GrpcError('Canceled', 'the call was given up'));
 
-  #listen(): void {
-    const { stream } = this;
-    stream.on('response', (headers) => {
-      this.#caller.heard();
-      this.#status = notGrpc(headers) ?? statusIn(headers);
-    });
-    stream.on('trailers', (headers) => {
-      this.#status ??= statusIn(headers);
-    });
-    stream.on('data', (chunk: Buffer) => {
-      this.#caller.heard();
-      try {
-        for (const message of this.#reader.push(chunk)) this.#hears.message(message);
-      } catch (error) {
-        this.#fail(asGrpc(error));
-      }
-    });
-    stream.on('error', (error) => (this.#broken = error));
-    stream.on('end', () => {
-      if (this.#status !== undefined) this.#end();
-    });
-    stream.on('close', () => this.#end());
+  say(message: Uint8Array, isLast: boolean): void {
+    if (!this.#isOver) this.#link.data(this.#stream, frameOf(message), isLast);
   }
+
+  get isPaused(): boolean {
+    return this.#held !== undefined;
+  }
+
+  /** The other side may send as much as the window has, and no more. */
+  pause(): void {
+    this.#held ??= 0;
+  }
+
+  resume(): void {
+    const held = this.#held ?? 0;
+    this.#held = undefined;
+    this.#link.consumed(this.#stream, held);
+  }
+
+  // AnswerTaker ---------------------------------------------------------------------------------------------
+
+  head(fields: readonly Field[], isWhole: boolean): void {
+    this.#status = notGrpc(fields) ?? statusIn(fields);
+    if (isWhole) this.#end();
+  }
+
+  data(bytes: Buffer, from: number, to: number): void {
+    try {
+      for (const message of this.#reader.push(bytes.subarray(from, to)))
+        this.#hears.message(message);
+    } catch (error) {
+      this.#fail(asGrpc(error));
+      return;
+    }
+    if (this.#held === undefined) this.#link.consumed(this.#stream, to - from);
+    else this.#held += to - from;
+  }
+
+  ended(trailers: readonly Field[] | undefined): void {
+    if (trailers !== undefined) this.#status ??= statusIn(trailers);
+    this.#end();
+  }
+
+  closed(): void {
+    this.#over(this.#outcome());
+  }
+
+  drained(): void {}
+
+  sent(): void {}
+
+  finished(): void {}
 
   #end(): void {
     this.#over(this.#outcome());
     // After the last word of the other side there is nothing more to say.
-    if (!this.stream.writableEnded) this.stream.end();
+    this.#link.end(this.#stream);
   }
 
   #outcome(): GrpcError | undefined {
@@ -129,16 +147,15 @@ class Exchange {
       const isWhole = this.#reader.isBetween;
       return isWhole ? undefined : new GrpcError('Internal', 'the last message was cut off');
     }
-    if (this.#session.destroyed) {
-      return new GrpcError('Unavailable', this.#broken?.message ?? 'the connection has ended');
-    }
-    return statusOfReset(this.stream.rstCode ?? constants.NGHTTP2_NO_ERROR);
+    const { isClosed, resetCode } = this.#stream;
+    if (isClosed && resetCode === undefined) return new GrpcError('Unavailable', this.#link.why);
+    return statusOfReset(resetCode ?? ERROR.none);
   }
 
   #fail(error: GrpcError): void {
     if (this.#isOver) return;
-    this.stream.close(constants.NGHTTP2_CANCEL);
     this.#over(error);
+    this.#link.reset(this.#stream, ERROR.cancel);
   }
 
   #over(error: GrpcError | undefined): void {
@@ -158,17 +175,29 @@ export function askOnce<I extends DescMessage, O extends DescMessage>(
   request: MessageInitShape<I>,
   options: CallOptions = {},
 ): Promise<MessageShape<O>> {
+  const message = toBinary(method.input, create(method.input, request));
+  return askBytes(caller, method, message, (bytes) => fromBinary(method.output, bytes), options);
+}
+
+/** The same for whoever has the message as bytes, and reads the answer himself. */
+export function askBytes<T>(
+  caller: Caller,
+  method: DescMethodUnary,
+  request: Uint8Array,
+  read: (bytes: Uint8Array) => T,
+  options: CallOptions,
+): Promise<T> {
   return new Promise((resolve, reject) => {
-    let answer: MessageShape<O> | undefined;
-    const { stream } = new Exchange(caller, method, options, {
-      message: (bytes) => (answer = fromBinary(method.output, bytes)),
+    let answer: { readonly read: T } | undefined;
+    const exchange = new Exchange(caller, method, options, {
+      message: (bytes) => (answer = { read: read(bytes) }),
       over: (error) => {
         if (error !== undefined) reject(error);
         else if (answer === undefined) reject(new GrpcError('Internal', 'no message came'));
-        else resolve(answer);
+        else resolve(answer.read);
       },
     });
-    stream.end(frameOf(toBinary(method.input, create(method.input, request))));
+    exchange.say(request, true);
   });
 }
 
@@ -184,7 +213,7 @@ export function talk<I extends DescMessage, O extends DescMessage>(
   const exchange = new Exchange(caller, method, options, {
     message: (bytes) => {
       queue.push(fromBinary(method.output, bytes));
-      if (queue.length === QUEUE_MAX) exchange.stream.pause();
+      if (queue.length === QUEUE_MAX) exchange.pause();
       wake?.();
     },
     over: (error) => {
@@ -192,11 +221,9 @@ export function talk<I extends DescMessage, O extends DescMessage>(
       wake?.();
     },
   });
-  const { stream } = exchange;
   return {
     say(message) {
-      if (stream.writableEnded || stream.destroyed) return;
-      stream.write(frameOf(toBinary(method.input, create(method.input, message))));
+      exchange.say(toBinary(method.input, create(method.input, message)), false);
     },
     async *[Symbol.asyncIterator]() {
       try {
@@ -204,7 +231,7 @@ export function talk<I extends DescMessage, O extends DescMessage>(
           const message = queue.shift();
           if (message !== undefined) {
             yield message;
-            if (queue.length === 0 && stream.isPaused()) stream.resume();
+            if (queue.length === 0 && exchange.isPaused) exchange.resume();
           } else if (end !== undefined) {
             if (end.error !== undefined) throw end.error;
             return;
@@ -224,13 +251,14 @@ export function late(timeoutMs: number): GrpcError {
   return new GrpcError('DeadlineExceeded', `no answer within ${timeoutMs} ms`);
 }
 
-function begin(session: ClientHttp2Session, headers: OutgoingHttpHeaders): ClientHttp2Stream {
-  try {
-    return session.request(headers);
-  } catch (error) {
-    // It is about to end, or has no number left for another stream.
-    throw new GrpcError('Unavailable', messageOf(error));
-  }
+const PATHS = new Map<DescMethod, Field>();
+
+function pathOf(method: DescMethod): Field {
+  const known = PATHS.get(method);
+  if (known !== undefined) return known;
+  const path = new Field(':path', `/${method.parent.typeName}/${method.name}`);
+  PATHS.set(method, path);
+  return path;
 }
 
 function asGrpc(error: unknown): GrpcError {

@@ -2,7 +2,7 @@
  * gRPC's frames and statuses, pure. Source: gRPC over HTTP/2 ("PROTOCOL-HTTP2.md"), "gRPC status codes", and "HTTP to gRPC
  * status code mapping".
  */
-import { constants, type IncomingHttpHeaders } from 'node:http2';
+import { ERROR, type Field } from '../../http2/http2.ts';
 
 /** The index is the number on the wire. */
 const STATUSES = [
@@ -62,12 +62,15 @@ export class FrameReader {
     return this.#bytes === 0;
   }
 
-  /** The messages that are whole now; copies, so that a small one keeps no large buffer. Throws `GrpcError`. */
+  /** The messages that are whole now; copies, so that a small one keeps no large buffer. `chunk` is valid only during the call. Throws `GrpcError`. */
   push(chunk: Buffer): readonly Uint8Array[] {
-    this.#chunks.push(chunk);
     this.#bytes += chunk.byteLength;
-    if (this.#bytes < this.#wanted) return [];
-    const all = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks, this.#bytes);
+    if (this.#bytes < this.#wanted) {
+      this.#chunks.push(Buffer.from(chunk));
+      return [];
+    }
+    const isFirst = this.#chunks.length === 0;
+    const all = isFirst ? chunk : Buffer.concat([...this.#chunks, chunk], this.#bytes);
     const messages: Uint8Array[] = [];
     let at = 0;
     for (;;) {
@@ -77,7 +80,7 @@ export class FrameReader {
       messages.push(new Uint8Array(all.subarray(at + HEAD_BYTES, at + this.#wanted)));
       at += this.#wanted;
     }
-    this.#chunks = at === all.byteLength ? [] : [all.subarray(at)];
+    this.#chunks = at === all.byteLength ? [] : [Buffer.from(all.subarray(at))];
     this.#bytes = all.byteLength - at;
     return messages;
   }
@@ -95,26 +98,27 @@ function sizeOf(bytes: Buffer, at: number): number {
 }
 
 /** What the headers or trailers say about the call; undefined when they do not. */
-export function statusIn(headers: IncomingHttpHeaders): GrpcError | 'Ok' | undefined {
-  const written = headers['grpc-status'];
+export function statusIn(fields: readonly Field[]): GrpcError | 'Ok' | undefined {
+  const written = valueOf(fields, 'grpc-status');
   if (written === undefined) return undefined;
   const status = STATUSES[Number(written)] ?? 'Unknown';
-  return status === 'Ok' ? status : new GrpcError(status, messageIn(headers['grpc-message']));
+  if (status === 'Ok') return status;
+  return new GrpcError(status, messageIn(valueOf(fields, 'grpc-message') ?? ''));
 }
 
 /** Why these are not the headers of an answer; undefined when they are. */
-export function notGrpc(headers: IncomingHttpHeaders): GrpcError | undefined {
-  const code = Number(headers[':status']);
+export function notGrpc(fields: readonly Field[]): GrpcError | undefined {
+  const code = Number(valueOf(fields, ':status'));
   if (code !== 200)
     return new GrpcError(HTTP_STATUSES.get(code) ?? 'Unknown', `HTTP status ${code}`);
-  const type = headers['content-type'] ?? 'none';
+  const type = valueOf(fields, 'content-type') ?? 'none';
   if (/^application\/grpc(?:$|[+;])/.test(type)) return undefined;
   return new GrpcError('Unknown', `an answer of the content type ${type}`);
 }
 
 /** A stream that was reset, or ended, before it told a status. */
 export function statusOfReset(code: number): GrpcError {
-  if (code === constants.NGHTTP2_NO_ERROR) {
+  if (code === ERROR.none) {
     return new GrpcError('Internal', 'the stream ended without a status');
   }
   return new GrpcError(
@@ -135,16 +139,19 @@ const HTTP_STATUSES: ReadonlyMap<number, Status> = new Map([
 ]);
 
 /** "Too much" is no refusal of the call here: it may come after the work was done. */
-const RESET_STATUSES: ReadonlyMap<number, Status> = new Map([
-  [constants.NGHTTP2_REFUSED_STREAM, 'Unavailable'],
-  [constants.NGHTTP2_CANCEL, 'Canceled'],
-  [constants.NGHTTP2_ENHANCE_YOUR_CALM, 'Unavailable'],
-  [constants.NGHTTP2_INADEQUATE_SECURITY, 'PermissionDenied'],
+const RESET_STATUSES: ReadonlyMap<number, Status> = new Map<number, Status>([
+  [ERROR.refusedStream, 'Unavailable'],
+  [ERROR.cancel, 'Canceled'],
+  [ERROR.enhanceYourCalm, 'Unavailable'],
+  [ERROR.inadequateSecurity, 'PermissionDenied'],
 ]);
 
+function valueOf(fields: readonly Field[], name: string): string | undefined {
+  return fields.find((field) => field.name === name)?.value;
+}
+
 /** Percent-encoded UTF-8; what is not stays as it is. */
-function messageIn(value: string | readonly string[] | undefined): string {
-  const text = String(value ?? '');
+function messageIn(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {

@@ -3,26 +3,11 @@
  * own plus a base, so they grow with every writer of that etcd, and may skip numbers for readers of one root.
  */
 import type { Change, Condition, Entry, Operation, Revision } from '../contract.ts';
-import type { Connection } from './connection.ts';
 import type { Event, KeyValue, TxnResponse } from './etcd-pb.ts';
 import { Revisions } from './revisions.ts';
+import type { Compare, Op, Txn } from './txn-wire.ts';
 
-type TxnInit = Exclude<
-  Parameters<Connection['kv']['txn']>[0],
-  { readonly $typeName: 'etcdserverpb.TxnRequest' }
->;
-type Op = NonNullable<TxnInit['success']>[number];
-type Compare = NonNullable<TxnInit['compare']>[number];
-
-export interface Txn {
-  readonly compare: Compare[];
-  readonly success: Op[];
-  readonly failure: Op[];
-}
-
-/** etcd's numbers: see `etcd.proto`. */
-const EQUAL = 0;
-const MOD_REVISION = 2;
+/** etcd's number: see `etcd.proto`. */
 const DELETE_EVENT = 1;
 
 /** Where the registry of one cluster lives in an etcd that others may use too. */
@@ -88,8 +73,7 @@ export class Root {
 
   /** `revision` 0: the key is absent. */
   isAt(key: Uint8Array, revision: Revision): Compare {
-    const targetUnion = { case: 'modRevision', value: this.revisions.theirs(revision) } as const;
-    return { result: EQUAL, target: MOD_REVISION, key, targetUnion };
+    return { key, modRevision: this.revisions.theirs(revision) };
   }
 
   /** The keys whose revision differed, of an answer whose `failure` side was carried out. */
@@ -107,31 +91,24 @@ export class Root {
       case 'put': {
         const { key, value, leaseId } = operation;
         const lease = leaseId === undefined ? {} : { lease: BigInt(leaseId) };
-        const put = { key: this.keyOf(key), value, ...lease };
-        return { request: { case: 'requestPut', value: put } };
+        return { kind: 'put', key: this.keyOf(key), value, ...lease };
       }
       case 'delete':
-        return deleteOp({ key: this.keyOf(operation.key) });
+        return { kind: 'delete', key: this.keyOf(operation.key) };
       case 'deletePrefix':
-        return deleteOp(this.rangeOf(operation.prefix));
+        return { kind: 'delete', ...this.rangeOf(operation.prefix) };
     }
   }
 }
 
 export function putOp(key: Uint8Array, value: Uint8Array): Op {
-  return { request: { case: 'requestPut', value: { key, value } } };
+  return { kind: 'put', key, value };
 }
 
 /** Reads revisions only. */
 export function rangeOp(key: Uint8Array): Op {
-  return { request: { case: 'requestRange', value: { key, keysOnly: true } } };
-}
-
-function deleteOp(range: { readonly key: Uint8Array; readonly rangeEnd?: Uint8Array }): Op {
-  return { request: { case: 'requestDeleteRange', value: range } };
+  return { kind: 'range', key, only: 'keys' };
 }
 
 /** An empty transaction may be answered by a member that is behind; one that reads may not. */
-const READ_NOTHING: Op = {
-  request: { case: 'requestRange', value: { key: Buffer.of(0), countOnly: true } },
-};
+const READ_NOTHING: Op = { kind: 'range', key: Buffer.of(0), only: 'count' };
