@@ -140,6 +140,10 @@ export class ServedBlobs implements AsyncDisposable {
     return this.#node.store;
   }
 
+  get folder(): string {
+    return this.#node.folder;
+  }
+
   get call(): BlobCall {
     return this.#http.call;
   }

@@ -7,7 +7,7 @@ import { giveBack } from '../base/piece-pool.ts';
 import type { BlobFolders } from './blob-folders.ts';
 import { tooLarge, wrongLength } from './errors.ts';
 import { FileWriter } from './file-writer.ts';
-import { encodeTail } from './format.ts';
+import { blockCount, encodeTail } from './format.ts';
 import type { GroupSync } from './group-sync.ts';
 import { type Image, readImage } from './image.ts';
 import { blobFolder, blobPath, BLOBS_FOLDER, TEMPORARY_FOLDER } from './layout.ts';
@@ -39,7 +39,7 @@ export class BlobFiles {
   ): Promise<Written & FileSize & { readonly replacedBytes: number | undefined }> {
     const bytesMax = bytesMaxOf(options);
     const temporary = temporaryName(join(this.#root, TEMPORARY_FOLDER, id));
-    const { sums = new Sums() } = options;
+    const { sums = new Sums(knownCrcs(options)) } = options;
     let length = 0;
     try {
       const file = await open(temporary, 'wx', 0o600);
@@ -143,6 +143,12 @@ export class BlobFiles {
   async has(id: BlobId): Promise<boolean> {
     return (await this.#sizeOf(join(blobFolder(this.#root, id), id))) !== undefined;
   }
+}
+
+/** Wrong bytes have another SHA-256, and are refused before these are written. */
+function knownCrcs({ length, sha256, crcs }: PutOptions): readonly number[] | undefined {
+  const isChecked = length !== undefined && sha256 !== undefined;
+  return isChecked && crcs?.length === blockCount(length) ? crcs : undefined;
 }
 
 async function namesIn(folder: string): Promise<readonly string[]> {

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isMolnError, messageOf, MolnError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { sentOf } from '../base/piece-pool.ts';
+import { copyBlob } from './copy-blob.ts';
 import { invalid, refusedTicket } from './errors.ts';
 import { FarBlobs } from './far-blobs.ts';
 import { PROGRESS_BYTES } from './limits.ts';
@@ -18,8 +19,11 @@ import type { Ticket, TicketCheck, TicketVerb } from './ticket.ts';
 import {
   BLOB_HEADER,
   type BlobCall,
+  COPY_HEADER,
   decodePutOptions,
   encodeHeader,
+  encodeOriginal,
+  FOR_COPY,
   LENGTH_HEADER,
   SHA256_HEADER,
   SOURCE_TICKET_HEADER,
@@ -157,7 +161,6 @@ async function change(
   throw invalid('A storage node is asked to change a blob, but not how');
 }
 
-/** A copy keeps the number of the placement that it was written with. */
 async function pull(
   { store, peer }: BlobHandlerOptions,
   id: string,
@@ -174,20 +177,7 @@ async function pull(
     ticket: () => from.ticket,
     isBackground: true,
   });
-  const stat = await source.stat(id);
-  if (stat === undefined) {
-    throw new MolnError('BLOBS_MISSING', `Blob ${id} is not on node "${from.node}" either`);
-  }
-  const { length, sha256, meta } = stat;
-  const { body } = await source.get(id);
-  const put = { ...meta, length, sha256, maxBytes, givesPieces: true };
-  try {
-    return await store.put(id, counted(body, onBytes), put);
-  } catch (error) {
-    // One that was refused before anybody read it still holds its connection.
-    await body[Symbol.asyncIterator]().return?.();
-    throw error;
-  }
+  return await copyBlob(id, { from: source, to: store, maxBytes, onBytes });
 }
 
 /** Whoever waits for a copy, which may go after clients for long, hears that it goes on: by 102, RFC 2518 section 10.1. */
@@ -199,16 +189,6 @@ function progress(response: ServerResponse): (bytes: number) => void {
     untold = 0;
     response.writeProcessing();
   };
-}
-
-async function* counted(
-  body: AsyncIterable<Uint8Array>,
-  onBytes: (bytes: number) => void,
-): AsyncGenerator<Uint8Array> {
-  for await (const piece of body) {
-    onBytes(piece.length);
-    yield piece;
-  }
 }
 
 /** The ticket says how much may come, and for which placement. */
@@ -225,8 +205,8 @@ function allowed(ticket: Ticket, options: PutOptions): PutOptions {
 async function giveBytes(store: BlobStore, id: string, asked: Asked): Promise<void> {
   const { request, response } = asked;
   const range = rangeOf(header(request, 'range'));
-  const content = await store.get(id, range);
-  const { length, sha256, body } = content;
+  const forCopy = header(request, COPY_HEADER) === FOR_COPY;
+  const { length, sha256, original, body } = await store.get(id, range, { forCopy });
   const end = Math.min(range?.end ?? length, length);
   const start = Math.min(range?.start ?? 0, end);
   response.writeHead(range === undefined ? 200 : 206, {
@@ -234,6 +214,7 @@ async function giveBytes(store: BlobStore, id: string, asked: Asked): Promise<vo
     'content-length': end - start,
     [LENGTH_HEADER]: length,
     ...(sha256 === undefined ? {} : { [SHA256_HEADER]: sha256 }),
+    ...(original === undefined ? {} : { [COPY_HEADER]: encodeOriginal(original) }),
   });
   const gone = new Promise<void>((resolve) => response.once('close', resolve));
   // One piece behind, so that a small blob goes with its head.

@@ -11,6 +11,7 @@ export {
   type BlobStat,
   type BlobStore,
   type BlobUsage,
+  type GetOptions,
   isBlobId,
   type ListOptions,
   type PutOptions,
@@ -19,6 +20,7 @@ export {
 export { BareDisk } from './bare-disk.ts';
 export { BareRented } from './bare-rented.ts';
 export type { BackendOptions } from './backend.ts';
+export { copyBlob, type CopyWay } from './copy-blob.ts';
 export { LocalBlobs, type LocalBlobsOptions } from './local-blobs.ts';
 export { Pace } from './pace.ts';
 export { checkRented, isRented } from './rented-address.ts';

@@ -11,6 +11,7 @@ import type {
   BlobStat,
   BlobStore,
   BlobUsage,
+  GetOptions,
   ListOptions,
   PutOptions,
   Written,
@@ -24,9 +25,12 @@ import {
   type BlobResponse,
   broken,
   CLASS_HEADER,
+  COPY_HEADER,
+  decodeOriginal,
   decodeStat,
   encodeHeader,
   errorFrom,
+  FOR_COPY,
   LENGTH_HEADER,
   SHA256_HEADER,
   SOURCE_TICKET_HEADER,
@@ -68,7 +72,7 @@ export class FarBlobs implements BlobStore {
   async put(
     id: BlobId,
     body: AsyncIterable<Uint8Array>,
-    { sums: _own, givesPieces = false, ...options }: PutOptions,
+    { sums: _own, crcs: _known, givesPieces = false, ...options }: PutOptions,
   ): Promise<Written> {
     const { length } = options;
     const headers = { [BLOB_HEADER]: encodeHeader(options), ...lengthHeader(length) };
@@ -77,21 +81,29 @@ export class FarBlobs implements BlobStore {
     return (await this.#json(write(id, options), ask)) as Written;
   }
 
-  async get(id: BlobId, range?: BlobRange): Promise<BlobContent> {
+  async get(
+    id: BlobId,
+    range?: BlobRange,
+    { forCopy = false }: GetOptions = {},
+  ): Promise<BlobContent> {
     if (range !== undefined && range.end < range.start) {
       throw invalid(`No such range of a blob: ${range.start} to ${range.end}`);
     }
     // HTTP has no empty range; one byte is asked for and not given on.
-    const headers =
-      range === undefined
+    const headers = {
+      ...(range === undefined
         ? {}
-        : { range: `bytes=${range.start}-${Math.max(range.start, range.end - 1)}` };
+        : { range: `bytes=${range.start}-${Math.max(range.start, range.end - 1)}` }),
+      ...(forCopy ? { [COPY_HEADER]: FOR_COPY } : {}),
+    };
     const answer = await this.#ask(read(id), { method: 'GET', headers });
     const { headers: said, body } = answer;
     const sha256 = said[SHA256_HEADER];
+    const original = decodeOriginal(said[COPY_HEADER]);
     return {
       length: Number(said[LENGTH_HEADER]),
       ...(sha256 === undefined ? {} : { sha256 }),
+      ...(original === undefined ? {} : { original }),
       body: range?.start === range?.end && range !== undefined ? nothingOf(body) : body,
     };
   }

@@ -34,6 +34,7 @@ import type {
   BlobId,
   BlobRange,
   BlobStat,
+  GetOptions,
   PutOptions,
   Written,
 } from './model.ts';
@@ -207,22 +208,29 @@ export class FolderStore implements AsyncDisposable {
   }
 
   /** Undefined when it is not here. Throws `BLOBS_CORRUPT`. */
-  async get(id: BlobId, range: BlobRange | undefined): Promise<BlobContent | undefined> {
+  async get(
+    id: BlobId,
+    range: BlobRange | undefined,
+    { forCopy = false }: GetOptions = {},
+  ): Promise<BlobContent | undefined> {
     const packed = await this.#packed(id);
     if (packed !== undefined) {
       const { image, bytes } = packed;
       const { start, end } = range ?? { start: 0, end: image.length };
       const part = bytes.subarray(Math.min(start, image.length), Math.min(end, image.length));
-      return { length: image.length, sha256: image.sha256, body: one(part) };
+      const { length, sha256, meta } = image;
+      return { length, sha256, body: one(part), ...(forCopy ? { original: { meta } } : {}) };
     }
     const open = await this.#checking(id, () => this.#open.state(id));
     const blob: Image | OpenState | undefined = open ?? (await this.#image(id));
     if (blob === undefined) return undefined;
-    return {
-      length: blob.length,
-      ...('sha256' in blob ? { sha256: blob.sha256 } : {}),
-      body: this.#read(blob, range ?? { start: 0, end: blob.length }),
-    };
+    const { length } = blob;
+    const whole = range ?? { start: 0, end: length };
+    if (!('sha256' in blob)) return { length, body: this.#read(blob, whole) };
+    const { sha256, meta, crcs } = blob;
+    if (!forCopy) return { length, sha256, body: this.#read(blob, whole) };
+    const body = this.#read({ id, length }, whole);
+    return { length, sha256, body, original: { meta, crcs } };
   }
 
   async #packed(id: BlobId): Promise<PackedBlob | undefined> {
@@ -237,10 +245,7 @@ export class FolderStore implements AsyncDisposable {
   }
 
   /** The file is opened when somebody begins to read, so that nobody has to close what was never read. */
-  async *#read(
-    blob: Checked & { readonly meta: unknown },
-    range: BlobRange,
-  ): AsyncGenerator<Buffer, void, undefined> {
+  async *#read(blob: Checked, range: BlobRange): AsyncGenerator<Buffer, void, undefined> {
     const { id } = blob;
     // Closed since it was looked at, an open blob has the same bytes, elsewhere.
     await using file =

@@ -17,6 +17,7 @@ import type {
   BlobStat,
   BlobStore,
   BlobUsage,
+  GetOptions,
   ListOptions,
   PutOptions,
   Written,
@@ -125,9 +126,9 @@ export class LocalBlobs implements BlobStore, AsyncDisposable {
     return full(bytes, Math.max(0, ...rooms));
   }
 
-  async get(id: BlobId, range?: BlobRange): Promise<BlobContent> {
+  async get(id: BlobId, range?: BlobRange, options?: GetOptions): Promise<BlobContent> {
     checkRange(range);
-    return await this.#first(id, (store) => store.get(id, range));
+    return await this.#first(id, (store) => store.get(id, range, options));
   }
 
   async append(

@@ -44,6 +44,8 @@ export interface PutOptions extends BlobMeta {
   readonly givesPieces?: boolean;
   /** Of this body, taken by whoever gives it to several storages of this process: all of it when the body ends. It is not taken again then. */
   readonly sums?: Sums;
+  /** CRC32 of each of its blocks, as whoever has the same blob says: believed, and not taken again, if `length` and `sha256` are said and right. */
+  readonly crcs?: readonly number[];
 }
 
 export interface AppendOptions extends BlobMeta {
@@ -57,13 +59,27 @@ export interface BlobRange {
   readonly end: number;
 }
 
+export interface GetOptions {
+  /** All of it is for a copy: whoever reads it checks its SHA-256, so that its blocks need not be checked. */
+  readonly forCopy?: boolean;
+}
+
+/** What a copy of a closed blob has, too. */
+export interface Original {
+  readonly meta: BlobMeta;
+  /** CRC32 of each of its blocks; absent where it takes them anew. */
+  readonly crcs?: readonly number[];
+}
+
 export interface BlobContent {
   /** Of the whole blob. */
   readonly length: number;
   /** Of the whole blob; absent while it is open. */
   readonly sha256?: string;
-  /** Each byte was checked before it is given on; fails with `BLOBS_CORRUPT` at the first block that is not what was written. */
+  /** Each byte was checked before it is given on, unless that was left to the reader; fails with `BLOBS_CORRUPT` at the first block that is not what was written. */
   readonly body: AsyncIterable<Uint8Array>;
+  /** For a copy, where it is known. */
+  readonly original?: Original;
 }
 
 export interface BlobStat {
@@ -117,7 +133,7 @@ export interface BlobStore {
   /** Durable when it resolves. `BLOBS_FULL` is thrown before anything of the body is read. An id that is there is replaced. */
   put(id: BlobId, body: AsyncIterable<Uint8Array>, options: PutOptions): Promise<Written>;
   /** `BLOBS_MISSING`, or `BLOBS_AWAY` when it may be on a back end that is away. */
-  get(id: BlobId, range?: BlobRange): Promise<BlobContent>;
+  get(id: BlobId, range?: BlobRange, options?: GetOptions): Promise<BlobContent>;
   /**
    * Adds to an open blob; durable when it resolves. At offset 0 it begins one, for which `options` are needed.
    * `BLOBS_OFFSET` with `details.length` when the blob has another length, `BLOBS_SEALED` when it is closed.

@@ -21,6 +21,7 @@ import type {
   BlobStat,
   BlobStore,
   BlobUsage,
+  GetOptions,
   ListOptions,
   PutOptions,
   Written,
@@ -147,10 +148,10 @@ class PacedBlobs implements BlobStore {
     return await work(this.#store.put(id, eachPiece(body, wait, move), options));
   }
 
-  async get(id: BlobId, range?: BlobRange): Promise<BlobContent> {
+  async get(id: BlobId, range?: BlobRange, options?: GetOptions): Promise<BlobContent> {
     await this.#manner.start();
     const { work, move } = this.#manner;
-    const content = await work(this.#store.get(id, range));
+    const content = await work(this.#store.get(id, range, options));
     return { ...content, body: eachPiece(content.body, work, move) };
   }
 

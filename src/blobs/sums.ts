@@ -37,10 +37,29 @@ export class BlockSums {
   }
 }
 
+/** Taken by somebody else. */
+class KnownSums {
+  readonly crcs: readonly number[];
+  length = 0;
+
+  constructor(crcs: readonly number[]) {
+    this.crcs = crcs;
+  }
+
+  update(bytes: Uint8Array): void {
+    this.length += bytes.length;
+  }
+}
+
 export class Sums {
-  readonly #blocks = new BlockSums();
+  readonly #blocks: Pick<BlockSums, 'length' | 'crcs' | 'update'>;
   readonly #hash = createHash('sha256');
   #payload: Payload | undefined;
+
+  /** `crcs`: of blocks, where they are known. */
+  constructor(crcs?: readonly number[]) {
+    this.#blocks = crcs === undefined ? new BlockSums() : new KnownSums(crcs);
+  }
 
   get length(): number {
     return this.#blocks.length;

@@ -11,7 +11,7 @@
 import type { ErrorBody } from '../base/errors.ts';
 import { MolnError } from '../base/errors.ts';
 import { invalid } from './errors.ts';
-import type { BlobStat, PutOptions } from './model.ts';
+import type { BlobStat, Original, PutOptions } from './model.ts';
 
 export const TICKET_HEADER = 'moln-ticket';
 export const SOURCE_TICKET_HEADER = 'moln-source-ticket';
@@ -19,6 +19,9 @@ export const SOURCE_TICKET_HEADER = 'moln-source-ticket';
 export const BLOB_HEADER = 'moln-blob';
 /** Answer to HEAD: base64url of JSON. */
 export const STAT_HEADER = 'moln-stat';
+/** With `FOR_COPY`: the blocks of what is got need not be checked. The answer says in it what a copy has, too: base64url of JSON. */
+export const COPY_HEADER = 'moln-copy';
+export const FOR_COPY = 'yes';
 export const LENGTH_HEADER = 'moln-length';
 export const SHA256_HEADER = 'moln-sha256';
 /** With `BACKGROUND`: what is asked goes after what clients ask. */
@@ -27,6 +30,9 @@ export const BACKGROUND = 'background';
 
 /** Bytes of an answer that is JSON. */
 export const ANSWER_BYTES_MAX: number = 4 * 1024 * 1024;
+
+/** Of a blob of 64 MiB. */
+const CRCS_MAX = 1024;
 
 /** How a request reaches a node: connections, TLS and addresses are the caller's. */
 export type BlobCall = (request: BlobRequest) => Promise<BlobResponse>;
@@ -88,6 +94,17 @@ export function decodePutOptions(header: string | undefined): PutOptions {
     ...(length === undefined ? {} : { length }),
     ...(sha256 === undefined ? {} : { sha256 }),
   };
+}
+
+/** What an answer says of it; the sums of larger blobs are taken anew, for a head takes 64 KiB. */
+export function encodeOriginal({ meta, crcs }: Original): string {
+  const isShort = crcs !== undefined && crcs.length <= CRCS_MAX;
+  return encodeHeader({ meta, ...(isShort ? { crcs } : {}) });
+}
+
+/** Undefined from a node that does not say it. */
+export function decodeOriginal(header: string | undefined): Original | undefined {
+  return header === undefined ? undefined : (decodeHeader(header) as Original);
 }
 
 export function decodeStat(header: string | undefined): BlobStat {

@@ -53,7 +53,7 @@ export class Copies {
   }
 
   /**
-   * Makes all of them, some at a time, and tells of each once it counts, or why it could not be made; not of those that `signal` kept from
+   * Makes all of them, some at a time to each place, and tells of each once it counts, or why it could not be made; not of those that `signal` kept from
    * being begun. What is written down, and what is entered, goes together.
    */
   async make(
@@ -96,16 +96,19 @@ export class Copies {
           else end(task, STILL_TO_REMOVE);
       }
       using _beat = clock.every(COPIES_ENTERED_MS, enterMade);
-      const lane = async (): Promise<void> => {
+      const lane = async (own: CopyTask[]): Promise<void> => {
         while (!signal.aborted) {
-          const task = due.shift();
+          const task = own.shift();
           if (task === undefined) return;
           const why = await this.#copy(task, session.seq);
           if (why === undefined) made.push(task);
           else end(task, why);
         }
       };
-      await Promise.all(Array.from({ length: REPAIR_AT_A_TIME }, lane));
+      // Of each place by itself, or all may go to one while the others wait.
+      const byPlace = [...Map.groupBy(due, ({ to }) => to).values()];
+      const lanes = byPlace.flatMap((own) => Array.from({ length: REPAIR_AT_A_TIME }, () => own));
+      await Promise.all(lanes.map(lane));
       enterMade();
       await entering;
     } catch (error) {

@@ -2,13 +2,17 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 import { systemClock } from '../base/time.ts';
+import { ManualClock } from '../../testing/manual-clock.ts';
 import { until } from '../../testing/until.ts';
+import { DirectWriter, proveHandles } from '../net/net.ts';
 import { FilesDoor } from './files-door.ts';
 
 const STALL_MS = 100;
@@ -54,4 +58,62 @@ test('a reader that takes nothing is cut, one that waits for the process is not'
   finish();
   assert.equal(await (await asking).text(), 'ok');
   stalled.destroy();
+});
+
+test('a reader over TLS that takes a little at a time is not cut, one that stops is', async (t) => {
+  assert.ok(await proveHandles());
+  const folder = await mkdtemp(join(tmpdir(), 'moln-door-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const path = join(folder, 'inside.sock');
+  const inside = createServer((_request, response) => response.end(LARGE));
+  const clock = new ManualClock();
+  using door = new FilesDoor(path, clock, STALL_MS);
+  const answering = Promise.withResolvers<ServerResponse>();
+  const key = { identity: 'test', psk: Buffer.alloc(16, 7) };
+  const ciphers = { ciphers: 'PSK-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' } as const;
+  const outside = createTlsServer(
+    { ...ciphers, pskCallback: () => key.psk },
+    (request, response) => {
+      answering.resolve(response);
+      void door.serve(request, response, { isLocal: true });
+    },
+  );
+  t.after(() => {
+    for (const server of [inside, outside]) {
+      server.close();
+      server.closeAllConnections();
+    }
+  });
+  await once(inside.listen(path), 'listening');
+  await once(outside.listen(0, '127.0.0.1'), 'listening');
+  const { port } = outside.address() as AddressInfo;
+  const checkServerIdentity = (): undefined => undefined;
+  const reader = connectTls({
+    ...ciphers,
+    host: '127.0.0.1',
+    port,
+    pskCallback: () => key,
+    checkServerIdentity,
+  });
+  reader.on('error', () => undefined).pause();
+  t.after(() => reader.destroy());
+  reader.write('GET /files/b/large HTTP/1.1\r\nHost: a\r\n\r\n');
+  const response = await answering.promise;
+  const socket = response.socket ?? assert.fail();
+  const writer = new DirectWriter(socket);
+  const taken = (): number => socket.bytesWritten - writer.unsentBytes;
+  await until('nothing more goes', () => response.writableLength > 0);
+  for (let at = 0; at < 5; at += 1) {
+    clock.advance(STALL_MS);
+    const before = taken();
+    await until('it takes a little', () => {
+      reader.read();
+      return taken() > before;
+    });
+    assert.ok(!response.destroyed);
+  }
+  clock.advance(STALL_MS);
+  assert.ok(!response.destroyed);
+  clock.advance(STALL_MS);
+  assert.ok(response.destroyed);
 });

@@ -17,6 +17,7 @@ import {
 } from '../databases/databases.ts';
 import type { Clock } from '../base/time.ts';
 import { sendPieces } from '../http/answer.ts';
+import { DirectWriter } from '../net/net.ts';
 import { filesAway, filesLost } from './errors.ts';
 import { LedUpload } from './led-upload.ts';
 import {
@@ -53,7 +54,7 @@ export class FilesDoor implements Disposable {
   readonly #rest: ApiDoor;
   readonly #reads: BodyDoor;
 
-  /** `socket`: the private one of the process. `stallMs`: a client that takes nothing of an answer for so long is cut. */
+  /** `socket`: the private one of the process. `stallMs`: a client that takes nothing of an answer for so long is cut, at twice that at the latest. */
   constructor(socket: string, clock: Clock, stallMs: number = READER_STALL_MS) {
     this.#socket = socket;
     this.#clock = clock;
@@ -96,10 +97,17 @@ export class FilesDoor implements Disposable {
 
   /** One that takes nothing holds a connection to the process, of which there are so many; while that one is not ready, nobody is cut. */
   #watch(response: ServerResponse): void {
-    response.setTimeout(this.#stallMs, () => {
-      if (response.writableLength > 0) response.destroy();
-      else response.socket?.setTimeout(this.#stallMs);
+    const { socket } = response;
+    if (socket === null) return;
+    const writer = new DirectWriter(socket);
+    let taken = -1;
+    const looks = this.#clock.every(this.#stallMs, () => {
+      const before = taken;
+      // In the middle of a large write too: a TLS socket itself hears only of its end.
+      taken = socket.bytesWritten - writer.unsentBytes;
+      if (response.writableLength > 0 && taken === before) response.destroy();
     });
+    response.once('close', () => looks[Symbol.dispose]());
   }
 
   async #read(request: IncomingMessage, response: ServerResponse, origin: Origin): Promise<void> {

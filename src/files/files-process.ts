@@ -7,7 +7,7 @@ import { createLogger, type Logger } from '../base/log.ts';
 import { processId } from '../base/process-id.ts';
 import { systemClock } from '../base/time.ts';
 import { BlobServer } from '../blobs/blobs.ts';
-import { listenUnix, takeNameLock } from '../net/net.ts';
+import { listenUnix, proveHandles, takeNameLock } from '../net/net.ts';
 import { CONTROL, type FilesConfig, type FilesState } from './control.ts';
 import type { FaceMaker } from './faces.ts';
 import { FilesHost } from './files-host.ts';
@@ -40,6 +40,9 @@ export async function runFiles(
   }
   stack.use(lock);
   const host = stack.use(new FilesHost({ clock, log: logger, faces: options.faces }));
+  // Before there are connections: one that other nodes keep would go on through its stream.
+  if (!(await proveHandles()))
+    logger.warn('Sockets of this Node are not as expected: files work, and cost more');
   const self = processId(process.pid);
   if (self === undefined) throw new Error('This process is not to be found');
   const record = { format: 1, process: self, code: options.code };

@@ -81,7 +81,7 @@ export const REFUSED_BODY_LINGER_MS = 3000;
 export const HEAD_BYTES_MAX: number = 40 * KIB;
 /** A JSON body. */
 export const JSON_BYTES_MAX: number = 1024 * 1024;
-/** Blocks that repair looks at in one page, copies that it makes at a time and in one step, and that are known to be due at a time. */
+/** Blocks that repair looks at in one page, copies that it makes at a time to each place and in one step, and that are known to be due at a time. */
 export const REPAIR_PAGE = 500;
 export const REPAIR_AT_A_TIME = 4;
 export const REPAIR_IN_A_STEP = 64;

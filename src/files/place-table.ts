@@ -10,6 +10,7 @@ import type { Clock } from '../base/time.ts';
 import {
   type BackendUsage,
   type BlobStore,
+  copyBlob,
   FarBlobs,
   isRented,
   type KeepFree,
@@ -22,7 +23,7 @@ import {
 import type { CatalogueLink, Row } from './catalogue-link.ts';
 import type { FilesConfig } from './control.ts';
 import type { CopyPlaces } from './copies.ts';
-import { blockNotThere, storageExists, storageNotFound } from './errors.ts';
+import { storageExists, storageNotFound } from './errors.ts';
 import { PLACE_LOST_MS, PLACES_EVERY_MS } from './limits.ts';
 import type { Transfers } from './peer-blobs.ts';
 import type { Place } from './placement.ts';
@@ -136,17 +137,7 @@ export class PlaceTable implements CopyPlaces, AsyncDisposable {
     if (source === undefined || target === undefined) throw storageNotFound(to, []);
     if (target instanceof FarBlobs)
       return await target.pull(cid, this.#options.source(from, cid), { maxBytes, allocSeq });
-    const stat = await source.stat(cid);
-    if (stat === undefined) throw blockNotThere(cid);
-    const { length, sha256, meta } = stat;
-    const { body } = await source.get(cid);
-    try {
-      return await target.put(cid, body, { ...meta, length, sha256, maxBytes, givesPieces: true });
-    } catch (error) {
-      // One that was refused before anybody read it still holds its connection.
-      await body[Symbol.asyncIterator]().return?.();
-      throw error;
-    }
+    return await copyBlob(cid, { from: source, to: target, maxBytes });
   }
 
   /** Only those of this node: what other nodes may ask for. */

@@ -18,7 +18,7 @@ export interface BodyPiecesOptions {
   readonly onLeave: () => void;
 }
 
-/** Of the first piece: who waits for it need not wait for a large one. */
+/** Of the first piece: who waits for it need not wait for a large one, and before somebody does no more is taken. */
 const FIRST_BYTES: number = 64 * 1024;
 /** That wait to be read; then the sender waits. */
 const PIECES_MAX = 2;
@@ -86,7 +86,7 @@ export class BodyPieces implements AsyncIterableIterator<Uint8Array> {
     this.#filled = 0;
     this.#nextBytes = PIECE_BYTES_MAX;
     this.#more?.();
-    if (this.#left === 0 || this.#pieces.length < PIECES_MAX) return;
+    if (this.#left === 0 || (this.#hasBegun && this.#pieces.length < PIECES_MAX)) return;
     const { socket, readerMs } = this.#options;
     socket.pause();
     socket.setTimeout(readerMs);
