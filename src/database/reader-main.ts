@@ -101,7 +101,8 @@ async function openView({
   const applied = file.reader.hold();
   if (first === undefined) return applied;
   await tellBegun(applied);
-  return file.reader.query(first.statement, first.readMs);
+  // It may have been shut meanwhile.
+  return viewOf(view).reader.query(first.statement, first.readMs);
 }
 
 function shutView(view: number): void {

@@ -130,6 +130,7 @@ export class ReaderPool implements SlowReads, AsyncDisposable {
     const idle = (): Disposable =>
       clock.after(VIEW_IDLE_MS, () => end(`not read from for ${VIEW_IDLE_MS} ms`));
     let unread = idle();
+    let early = first;
     let ended: string | undefined;
     const end = (why: string): void => {
       if (ended !== undefined) return;
@@ -145,7 +146,11 @@ export class ReaderPool implements SlowReads, AsyncDisposable {
           throw viewEnded(ended ?? 'its process had to be ended');
         unread[Symbol.dispose]();
         unread = idle();
-        if (first?.statement === statement) return await first.result;
+        if (early?.statement === statement) {
+          const { result } = early;
+          early = undefined;
+          return await result;
+        }
         const request = { kind: 'look', view, statement, readMs } as const;
         return (await process.ask({ request, ms: readMs + GRACE_MS })) as StatementResult;
       },

@@ -25,7 +25,7 @@ export interface StripeClient {
   /** One statement that only reads. */
   query(statement: Statement, level: ReadLevel, expect?: Expectation): Promise<StatementResult>;
   /**
-   * What the stripe's primary has now, for several reads. `first` will most likely be asked of it: it may be read at once, and asking for the same object gives what came out. To read
+   * What the stripe's primary has now, for several reads. `first` will most likely be asked of it: it may be read at once, and asking for that object gives what came out, once. To read
    * several stripes as of one moment see `Moment`.
    */
   view(first?: Statement): Promise<StripeView>;

@@ -19,7 +19,7 @@ export interface SlowReads {
   /** A packed copy of the whole file. */
   copy(path: string, to: string): Promise<Applied>;
   digest(path: string): Promise<BegunDigest>;
-  /** The file as it is now, for several reads. `first` is read at once, and asking for it gives what came out. */
+  /** The file as it is now, for several reads. `first` is read at once: asking for that object gives what came out, once. */
   view(path: string, first?: FirstRead): Promise<FileView>;
 }
 
