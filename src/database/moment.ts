@@ -14,18 +14,25 @@ const FREE_ATTEMPTS = 2;
 
 export class Moment implements AsyncDisposable {
   readonly #views: ReadonlyMap<string, StripeView>;
+  /** No stripe changed while it was opened. */
+  readonly isCalm: boolean;
 
-  private constructor(views: ReadonlyMap<string, StripeView>) {
+  private constructor(views: ReadonlyMap<string, StripeView>, isCalm: boolean) {
     this.#views = views;
+    this.isCalm = isCalm;
   }
 
-  /** Throws `DATABASE_SCHEMA_CHANGED` when the stripes are not what is expected. */
+  /**
+   * Throws `DATABASE_SCHEMA_CHANGED` when the stripes are not what is expected. `first`: what stripes will be asked, by name. It is read while the log is
+   * asked, and in vain if a stripe changes meanwhile.
+   */
   static async open(
     log: CommitLog,
     stripes: readonly StripeClient[],
     expect?: Expectation,
+    first: ReadonlyMap<string, Statement> = new Map(),
   ): Promise<Moment> {
-    const moment = await Moment.#open(log, stripes);
+    const moment = await Moment.#open(log, stripes, first);
     const other = [...moment.#views.values()].find(
       ({ schemaVersion }) => schemaVersion !== (expect?.schemaVersion ?? schemaVersion),
     );
@@ -34,15 +41,19 @@ export class Moment implements AsyncDisposable {
     throw schemaChanged(expect.schemaVersion, other.schemaVersion);
   }
 
-  static async #open(log: CommitLog, stripes: readonly StripeClient[]): Promise<Moment> {
+  static async #open(
+    log: CommitLog,
+    stripes: readonly StripeClient[],
+    first: ReadonlyMap<string, Statement>,
+  ): Promise<Moment> {
     for (let attempt = 0; attempt < FREE_ATTEMPTS; attempt++) {
-      const moment = await look(log, stripes);
-      if (moment !== undefined) return new Moment(moment);
+      const moment = await look(log, stripes, attempt === 0 ? first : undefined);
+      if (moment !== undefined) return new Moment(moment, attempt === 0);
     }
     const holds = await holdAll(stripes);
     try {
       const moment = await look(log, stripes);
-      if (moment !== undefined) return new Moment(moment);
+      if (moment !== undefined) return new Moment(moment, false);
       throw notCurrent(stripes.map(({ name }) => name).join(', '));
     } finally {
       await Promise.allSettled(holds.map((hold) => hold.rollBack()));
@@ -64,8 +75,11 @@ export class Moment implements AsyncDisposable {
 async function look(
   log: CommitLog,
   stripes: readonly StripeClient[],
+  first?: ReadonlyMap<string, Statement>,
 ): Promise<ReadonlyMap<string, StripeView> | undefined> {
-  const asked = await Promise.allSettled(stripes.map((stripe) => stripe.view()));
+  const asked = await Promise.allSettled(
+    stripes.map((stripe) => stripe.view(first?.get(stripe.name))),
+  );
   const views = asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   try {
     const failed = asked.find((one) => one.status === 'rejected');

@@ -7,8 +7,8 @@ import { systemClock } from '../base/time.ts';
 import type { Applied } from './applied.ts';
 import { failureBody, viewEnded } from './errors.ts';
 import { Reader } from './reader.ts';
-import type { ReaderReply, ReaderRequest } from './reader-process.ts';
-import type { StripeDigest } from './statement.ts';
+import type { ReaderReply, ReaderRequest, ShutView } from './reader-process.ts';
+import type { StatementResult, StripeDigest } from './statement.ts';
 
 const FILES_KEPT = 16;
 /** Connections that no view uses now: a new one costs more than most views. */
@@ -27,7 +27,10 @@ const views = new Map<number, OpenFile>();
 const resting: OpenFile[] = [];
 const readers = new Map<string, OpenFile>();
 
-process.on('message', (request: ReaderRequest) => void handle(request));
+process.on('message', (request: ReaderRequest | ShutView) => {
+  if (request.kind === 'shut') shutView(request.view);
+  else void handle(request);
+});
 process.on('disconnect', () => process.exit());
 systemClock.every(LOOK_EVERY_MS, closeGone);
 process.send?.({ isReady: true } satisfies ReaderReply);
@@ -35,8 +38,7 @@ process.send?.({ isReady: true } satisfies ReaderReply);
 async function handle(request: ReaderRequest): Promise<void> {
   let reply: ReaderReply;
   try {
-    const value = request.kind === 'digest' ? await digest(request.path) : answer(request);
-    reply = { value };
+    reply = { value: await answer(request) };
   } catch (error) {
     reply = { failure: failureBody(error) };
   }
@@ -46,29 +48,32 @@ async function handle(request: ReaderRequest): Promise<void> {
 /** By a connection of its own: this may take long, and files that are gone are closed meanwhile. */
 async function digest(path: string): Promise<StripeDigest> {
   using reader = newReader(path);
-  return await reader.digest(async (begun) => {
-    await new Promise<void>((resolve, reject) => {
-      const reply: ReaderReply = { begun };
-      process.send?.(reply, (error: Error | null) => (error === null ? resolve() : reject(error)));
-    });
+  return await reader.digest(tellBegun);
+}
+
+/** It has left the process when this is done, whatever the process does then. */
+async function tellBegun(begun: unknown): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const reply: ReaderReply = { begun };
+    process.send?.(reply, (error: Error | null) => (error === null ? resolve() : reject(error)));
   });
 }
 
-function answer(request: Exclude<ReaderRequest, { kind: 'digest' }>): unknown {
+async function answer(request: ReaderRequest): Promise<unknown> {
   switch (request.kind) {
     case 'query': {
       const reader = readerOf(request.path);
       reader.requireSchema(request.planned);
       return reader.query(request.statement, request.readMs);
     }
+    case 'digest':
+      return await digest(request.path);
     case 'copy':
       return copy(request.path, request.to);
     case 'open':
-      return openView(request.view, request.path);
+      return await openView(request);
     case 'look':
       return viewOf(request.view).reader.query(request.statement, request.readMs);
-    case 'shut':
-      return shutView(request.view);
   }
 }
 
@@ -82,13 +87,22 @@ function copy(path: string, to: string): Applied {
   }
 }
 
-function openView(view: number, path: string): Applied {
+/** What it is as of, or what was read at once. */
+async function openView({
+  first,
+  path,
+  view,
+}: Extract<ReaderRequest, { kind: 'open' }>): Promise<Applied | StatementResult> {
   const { ino } = statSync(path);
   const at = resting.findLastIndex((one) => one.path === path && one.ino === ino);
   const rested = at < 0 ? undefined : resting.splice(at, 1)[0];
   const file = rested ?? { path, ino, reader: newReader(path) };
   views.set(view, file);
-  return file.reader.hold();
+  const applied = file.reader.hold();
+  if (first === undefined) return applied;
+  await tellBegun(applied);
+  // It may have been shut meanwhile.
+  return viewOf(view).reader.query(first.statement, first.readMs);
 }
 
 function shutView(view: number): void {

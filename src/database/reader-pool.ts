@@ -15,7 +15,7 @@ import {
 } from './limits.ts';
 import { type ReaderJob, ReaderProcess } from './reader-process.ts';
 import type { BegunDigest, Statement, StatementResult, StripeDigest } from './statement.ts';
-import type { FileView, SlowReads } from './stripe-options.ts';
+import type { FileView, FirstRead, SlowReads } from './stripe-options.ts';
 
 export interface ReaderPoolOptions {
   readonly clock: Clock;
@@ -77,25 +77,35 @@ export class ReaderPool implements SlowReads, AsyncDisposable {
   async digest(path: string): Promise<BegunDigest> {
     const { size } = await stat(path);
     const ms = DIGEST_MS_MIN + (size / DIGEST_BYTES_PER_SECOND_MIN) * 1000;
-    const begun = Promise.withResolvers<number>();
+    const begun = Promise.withResolvers<unknown>();
     const work = { request: { kind: 'digest', path }, ms, onBegun: begun.resolve } as const;
     const reading = this.#ask(work) as Promise<StripeDigest>;
-    const index = await Promise.race([begun.promise, reading.then((read) => read.index)]);
+    const index = await Promise.race([
+      begun.promise as Promise<number>,
+      reading.then((read) => read.index),
+    ]);
     return { index, reading };
   }
 
-  async view(path: string): Promise<FileView> {
+  async view(path: string, first?: FirstRead): Promise<FileView> {
     const view = this.#nextView++;
-    const open = { request: { kind: 'open', view, path }, ms: VIEW_STEP_MS } as const;
+    const begun = Promise.withResolvers<unknown>();
+    const ms = VIEW_STEP_MS + (first?.readMs ?? 0);
+    const request = { kind: 'open', view, path, first } as const;
     let process = undefined as ReaderProcess | undefined;
     const onStart = (on: ReaderProcess): void => {
       process = on;
       on.views++;
     };
     try {
-      const applied = (await this.#ask({ ...open, onStart })) as Applied;
+      const answered = this.#ask({ request, ms, onStart, onBegun: begun.resolve });
+      const applied = (await Promise.race([begun.promise, answered])) as Applied;
       if (process === undefined) throw viewEnded('its process has ended');
-      return this.#viewOn(process, view, applied);
+      if (first === undefined) return this.#viewOn(process, view, applied);
+      // Whoever asks for it is told.
+      answered.catch(() => {});
+      const read = { statement: first.statement, result: answered as Promise<StatementResult> };
+      return this.#viewOn(process, view, applied, read);
     } catch (error) {
       if (process !== undefined) process.views--;
       throw error;
@@ -109,21 +119,25 @@ export class ReaderPool implements SlowReads, AsyncDisposable {
     await Promise.all([...this.#all].map((process) => process[Symbol.asyncDispose]()));
   }
 
-  #viewOn(process: ReaderProcess, view: number, applied: Applied): FileView {
+  #viewOn(
+    process: ReaderProcess,
+    view: number,
+    applied: Applied,
+    first?: { readonly statement: Statement; readonly result: Promise<StatementResult> },
+  ): FileView {
     const { clock } = this.#options;
-    const lasts = clock.after(VIEW_MS_MAX, () => void end(`open for more than ${VIEW_MS_MAX} ms`));
+    const lasts = clock.after(VIEW_MS_MAX, () => end(`open for more than ${VIEW_MS_MAX} ms`));
     const idle = (): Disposable =>
-      clock.after(VIEW_IDLE_MS, () => void end(`not read from for ${VIEW_IDLE_MS} ms`));
+      clock.after(VIEW_IDLE_MS, () => end(`not read from for ${VIEW_IDLE_MS} ms`));
     let unread = idle();
+    let early = first;
     let ended: string | undefined;
-    const end = async (why: string): Promise<void> => {
+    const end = (why: string): void => {
       if (ended !== undefined) return;
       ended = `it was ${why}`;
       lasts[Symbol.dispose]();
       unread[Symbol.dispose]();
-      process.views--;
-      if (process.isRunning)
-        await process.ask({ request: { kind: 'shut', view }, ms: VIEW_STEP_MS });
+      process.shut(view);
     };
     return {
       applied,
@@ -132,11 +146,17 @@ export class ReaderPool implements SlowReads, AsyncDisposable {
           throw viewEnded(ended ?? 'its process had to be ended');
         unread[Symbol.dispose]();
         unread = idle();
+        if (early?.statement === statement) {
+          const { result } = early;
+          early = undefined;
+          return await result;
+        }
         const request = { kind: 'look', view, statement, readMs } as const;
         return (await process.ask({ request, ms: readMs + GRACE_MS })) as StatementResult;
       },
-      async [Symbol.asyncDispose]() {
-        await Promise.allSettled([end('closed')]);
+      [Symbol.asyncDispose]() {
+        end('closed');
+        return Promise.resolve();
       },
     };
   }

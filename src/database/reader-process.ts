@@ -4,6 +4,7 @@ import type { Clock } from '../base/time.ts';
 import { tooLong } from './connection.ts';
 import { errorOf, type FailureBody, limitMet, viewEnded } from './errors.ts';
 import type { Statement } from './statement.ts';
+import type { FirstRead } from './stripe-options.ts';
 
 export type ReaderRequest =
   | {
@@ -16,21 +17,31 @@ export type ReaderRequest =
     }
   | { readonly kind: 'copy'; readonly path: string; readonly to: string }
   | { readonly kind: 'digest'; readonly path: string }
-  /** From here on the view sees the file as it is now. */
-  | { readonly kind: 'open'; readonly view: number; readonly path: string }
+  /** From here on the view sees the file as it is now; `first` is read at once. */
+  | {
+      readonly kind: 'open';
+      readonly view: number;
+      readonly path: string;
+      readonly first: FirstRead | undefined;
+    }
   | {
       readonly kind: 'look';
       readonly view: number;
       readonly statement: Statement;
       readonly readMs: number;
-    }
-  | { readonly kind: 'shut'; readonly view: number };
+    };
+
+/** Nobody waits for it, and it is not answered. */
+export interface ShutView {
+  readonly kind: 'shut';
+  readonly view: number;
+}
 
 export type ReaderReply =
   /** Once, before all others. */
   | { readonly isReady: true }
-  /** Of a digest, before its value: the entry that it is as of. */
-  | { readonly begun: number }
+  /** Of a digest and of a view with something to read, before the value: what it is as of. */
+  | { readonly begun: unknown }
   | { readonly value: unknown }
   | { readonly failure: FailureBody };
 
@@ -41,7 +52,7 @@ export interface ReaderJob {
   readonly request: ReaderRequest;
   readonly ms: number;
   readonly onStart?: (process: ReaderProcess) => void;
-  readonly onBegun?: ((index: number) => void) | undefined;
+  readonly onBegun?: ((begun: unknown) => void) | undefined;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
 }
@@ -107,6 +118,14 @@ export class ReaderProcess implements AsyncDisposable {
     return await promise;
   }
 
+  /** After what it was given before. */
+  shut(view: number): void {
+    this.views--;
+    if (!this.#isRunning) return;
+    this.#child.send({ kind: 'shut', view } satisfies ShutView);
+    if (!this.isBusy) this.#rest();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#timer?.[Symbol.dispose]();
     this.#child.kill('SIGKILL');
@@ -131,17 +150,21 @@ export class ReaderProcess implements AsyncDisposable {
     }
     if ('begun' in reply) return job?.onBegun?.(reply.begun);
     this.#job = undefined;
-    this.#timer?.[Symbol.dispose]();
     if ('failure' in reply) job?.reject(errorOf(reply.failure));
     else job?.resolve(reply.value);
     const next = this.#queue.shift();
     if (next !== undefined) return this.run(next);
+    this.#rest();
+    this.#options.onFree();
+  }
+
+  #rest(): void {
+    this.#timer?.[Symbol.dispose]();
     this.#timer = this.#options.clock.after(this.#options.idleMs, () => {
       if (this.views > 0) return;
       this.#isRunning = false;
       this.#child.kill('SIGKILL');
     });
-    this.#options.onFree();
   }
 
   #ended(): void {

@@ -96,6 +96,28 @@ test('a file that is gone is not kept open by views that were of it', async () =
   }
 });
 
+test('what a view reads as it is opened is as of the view, and so are later reads', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'moln-reads-'));
+  const path = join(folder, 'a.sqlite');
+  try {
+    using writer = new Connection(path, 'writer');
+    prepareFile(writer);
+    writer.exec('CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)');
+    await using pool = new ReaderPool({ clock: systemClock, processesMax: 1 });
+    const count = { sql: 'SELECT count(*) FROM t' };
+    await using view = await pool.view(path, { statement: count, readMs: 1000 });
+    writer.exec('INSERT INTO t VALUES (2)');
+    for (const statement of [count, count, { ...count }])
+      assert.deepEqual((await view.query(statement, 1000)).rows, [[1n]]);
+    const wrong = { sql: 'SELECT x FROM t' };
+    await using other = await pool.view(path, { statement: wrong, readMs: 1000 });
+    await assert.rejects(other.query(wrong, 1000), /no such column: x/);
+    assert.deepEqual((await other.query(count, 1000)).rows, [[2n]]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
 /** Of a process that has ended meanwhile, or a file that was closed, there is nothing. */
 function unlessGone(look: () => readonly string[]): readonly string[] {
   try {

@@ -24,8 +24,11 @@ export interface StripeClient {
   begin(): Promise<StripeTransaction>;
   /** One statement that only reads. */
   query(statement: Statement, level: ReadLevel, expect?: Expectation): Promise<StatementResult>;
-  /** What the stripe's primary has now, for several reads. To read several stripes as of one moment see `Moment`. */
-  view(): Promise<StripeView>;
+  /**
+   * What the stripe's primary has now, for several reads. `first` will most likely be asked of it: it may be read at once, and asking for that object gives what came out, once. To read
+   * several stripes as of one moment see `Moment`.
+   */
+  view(first?: Statement): Promise<StripeView>;
 }
 
 /** What a statement was planned for. A stripe that is different answers `DATABASE_SCHEMA_CHANGED` and has done nothing. */

@@ -19,8 +19,13 @@ export interface SlowReads {
   /** A packed copy of the whole file. */
   copy(path: string, to: string): Promise<Applied>;
   digest(path: string): Promise<BegunDigest>;
-  /** The file as it is now, for several reads. */
-  view(path: string): Promise<FileView>;
+  /** The file as it is now, for several reads. `first` is read at once: asking for that object gives what came out, once. */
+  view(path: string, first?: FirstRead): Promise<FileView>;
+}
+
+export interface FirstRead {
+  readonly statement: Statement;
+  readonly readMs: number;
 }
 
 export interface FileView extends AsyncDisposable {

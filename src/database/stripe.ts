@@ -177,10 +177,11 @@ export class Stripe implements StripeClient, AsyncDisposable {
     return await this.#damage.noting(this.#reads.query(statement, expect?.schemaVersion, isLook));
   }
 
-  async view(): Promise<StripeView> {
+  async view(first?: Statement): Promise<StripeView> {
     const term = this.#leading();
     await this.#becomeCurrent();
-    const view = await this.#options.slowReads.view(this.#options.path);
+    const { path, slowReads } = this.#options;
+    const view = await slowReads.view(path, first && { statement: first, readMs: this.#readMs });
     const { index } = view.applied;
     const { head } = term.appender;
     return {

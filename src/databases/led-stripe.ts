@@ -75,8 +75,8 @@ export class LedStripe implements StripeClient {
     return this.#led((stripe) => stripe.begin());
   }
 
-  view(): Promise<StripeView> {
-    return this.#led((stripe) => stripe.view(), true);
+  view(first?: Statement): Promise<StripeView> {
+    return this.#led((stripe) => stripe.view(first), true);
   }
 
   /** By the copy here, if there is one: the level says how new it must be. One that does not get there soon is not asked for a while. */

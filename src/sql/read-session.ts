@@ -2,7 +2,12 @@
  * What is only read, for the planner: a single text on a single stripe goes there at once; several are read as of one moment, or, at
  * levels that allow it, from whatever copy is near.
  */
-import { Moment, type ReadLevel } from '../database/database.ts';
+import {
+  Moment,
+  type ReadLevel,
+  type Statement,
+  type StatementResult,
+} from '../database/database.ts';
 import {
   OWN_STRIPE,
   type OwnTables,
@@ -43,6 +48,8 @@ export class ReadSession implements StripeSession {
   readonly #options: ReadSessionOptions;
   #schema: Schema;
   #moment: Promise<Moment> | undefined;
+  /** What is asked of a moment before it is opened, by stripe. */
+  #first: Map<string, Statement> | undefined;
   #looks: Looks | undefined;
   #lookedTimes = 0;
 
@@ -102,8 +109,7 @@ export class ReadSession implements StripeSession {
     const looks = near ? undefined : this.#looks;
     const asked = near
       ? client.query(statement, levelOf(client.name), expect)
-      : (looks?.query(client, statement, expect) ??
-        this.#opened().then(async (moment) => moment.query(client.name, statement)));
+      : (looks?.query(client, statement, expect) ?? this.#ofMoment(client.name, statement));
     try {
       yield (await unlessAborted(asked, signal())).rows;
     } catch (error) {
@@ -166,19 +172,30 @@ export class ReadSession implements StripeSession {
     return Promise.resolve();
   }
 
-  #opened(): Promise<Moment> {
+  async #ofMoment(stripe: string, statement: Statement): Promise<StatementResult> {
     if (this.#moment === undefined) {
-      const { counts, set } = this.#options;
-      counts.moments++;
-      const clients = set.clientsOf(this.#schema.slots.count);
-      this.#moment = Moment.open(set.log, clients, {
-        schemaVersion: this.#schema.stripeVersion,
-      });
+      this.#moment = this.#opened();
       // Then nothing was seen yet.
       this.#moment.catch(() => {
         this.#moment = undefined;
       });
     }
-    return this.#moment;
+    if (this.#first?.has(stripe) === false) this.#first.set(stripe, statement);
+    return await (await this.#moment).query(stripe, statement);
+  }
+
+  async #opened(): Promise<Moment> {
+    const { counts, set } = this.#options;
+    counts.moments++;
+    const first = new Map<string, Statement>();
+    this.#first = first;
+    // All stripes are asked in one go.
+    await Promise.resolve();
+    this.#first = undefined;
+    const clients = set.clientsOf(this.#schema.slots.count);
+    const expect = { schemaVersion: this.#schema.stripeVersion };
+    const moment = await Moment.open(set.log, clients, expect, set.isCalm ? first : undefined);
+    set.noteMoment(moment.isCalm);
+    return moment;
   }
 }

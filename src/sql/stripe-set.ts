@@ -31,6 +31,8 @@ const SLOTS_ROW = -1n;
 const SLOW_TEXTS_KEPT = 1000;
 const SLOW_TIMES = 3;
 const SLOW_TEXT_MAX = 16_384;
+/** In a row: what is read in vain with one in so many is less than what the others gain. */
+const CALM_MOMENTS = 16;
 
 type Rows = readonly (readonly unknown[])[];
 
@@ -55,6 +57,7 @@ export class StripeSet implements Stripes {
   readonly log: CommitLog;
   /** Texts that could not be looked at, with how often in a row. */
   readonly #slow = new Map<string, number>();
+  #calmMoments = CALM_MOMENTS;
   readonly #ends: SharedQuestion<ReadonlyMap<string, number>>;
   readonly #clients: StripeClient[];
   readonly #more: ((stripe: number) => StripeClient) | undefined;
@@ -133,6 +136,15 @@ export class StripeSet implements Stripes {
 
   noteQuick(text: string): void {
     this.#slow.delete(text);
+  }
+
+  /** Stripes hardly ever change while a moment is opened. */
+  get isCalm(): boolean {
+    return this.#calmMoments >= CALM_MOMENTS;
+  }
+
+  noteMoment(isCalm: boolean): void {
+    this.#calmMoments = isCalm ? this.#calmMoments + 1 : 0;
   }
 
   /** The newest entry of each stripe, by name, at moments after the call. */
