@@ -66,6 +66,21 @@ export class MemoryDatabases {
     return { database: asked[1].as, at: asked[1].at };
   }
 
+  listLostDatabases(): ReturnType<Cloud['listLostDatabases']> {
+    return Promise.resolve([]);
+  }
+
+  async restoreLostDatabase(
+    ...asked: Parameters<Cloud['restoreLostDatabase']>
+  ): ReturnType<Cloud['restoreLostDatabase']> {
+    await this.#noted({ restoreLostDatabase: asked });
+    return { database: asked[1].as, at: 1 };
+  }
+
+  forgetLostDatabase(...asked: Parameters<Cloud['forgetLostDatabase']>): Promise<void> {
+    return this.#noted({ forgetLostDatabase: asked });
+  }
+
   async moveStripe(...asked: Parameters<Cloud['moveStripe']>): ReturnType<Cloud['moveStripe']> {
     await this.#noted({ moveStripe: asked });
     throw new Error('This cloud has no stripes');

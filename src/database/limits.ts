@@ -79,6 +79,11 @@ export const LOAN_AGAIN_MS = 200;
 /** A log is trimmed behind a snapshot when it has grown by so much since the one before. */
 export const SNAPSHOT_AFTER_ENTRIES = 20_000;
 export const SNAPSHOT_AFTER_BYTES: number = 64 * 1024 * 1024;
+/** Where a file store keeps snapshots, one is also made when something is new since the one before and that is so old: it is all that is left of a cluster whose logs are lost. */
+export const SNAPSHOT_AFTER_MS_MIN: number = 3600 * 1000;
+export const SNAPSHOT_AFTER_MS_MAX: number = 24 * 3600 * 1000;
+/** Of a large stripe more seldom: so many bytes of it in that least time. */
+export const SNAPSHOT_BYTES_MAX: number = 16 * 1024 * 1024;
 /** What the log of one stripe may hold that is not trimmed yet. All logs together must fit into etcd's quota, 2 GiB by default. */
 export const LOG_BYTES_MAX: number = 256 * 1024 * 1024;
 /** What is kept of a stripe before its newest snapshot, to go back to: for so long, so many bytes, in so many pieces. */

@@ -17,6 +17,8 @@ const CONFIG: DatabaseConfig = {
   stripes: 2,
   splits: [],
   places: [['n1'], ['n2']],
+  copies: 2,
+  regions: [],
   tokenKey: '',
 };
 

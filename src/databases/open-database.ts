@@ -21,6 +21,7 @@ import { SqlEngine, TableIds } from '../sql/sql.ts';
 import { callerOf, LOCAL_CALLER } from './callers.ts';
 import type { DatabaseConfig, DatabaseState, Moved } from './control.ts';
 import { Copy } from './copy.ts';
+import { DescriptionDuty } from './description-duty.ts';
 import { notReady, sqlWrong, tooManyLevels } from './errors.ts';
 import { queryPlan, type QueryPlan } from './query-plan.ts';
 import { handOver } from './hand-over.ts';
@@ -92,6 +93,7 @@ export class OpenDatabase implements AsyncDisposable {
   readonly history: History;
   readonly scrub: ScrubDuty;
   readonly #vault: VaultDuty;
+  readonly #description: DescriptionDuty;
   #config: DatabaseConfig;
   #tokens: KnownTokens;
   #engine: SqlEngine | undefined;
@@ -146,6 +148,12 @@ export class OpenDatabase implements AsyncDisposable {
       pool: options.pool,
       clock,
       logger: log,
+    });
+    this.#description = new DescriptionDuty({
+      vault,
+      config: () => this.#config,
+      log: this.#log,
+      marks: () => this.history.marks,
     });
   }
 
@@ -288,6 +296,7 @@ export class OpenDatabase implements AsyncDisposable {
       signal.throwIfAborted();
       await this.#vault.tend(stripe.name, signal).catch((error: unknown) => failures.push(error));
     }
+    await this.#description.tend().catch((error: unknown) => failures.push(error));
     this.#vaultWhy = failures.length === 0 ? undefined : messageOf(failures[0]);
     if (failures.length > 0) throw failures[0];
   }
@@ -383,7 +392,9 @@ export class OpenDatabase implements AsyncDisposable {
     const copy = new Copy(stripe);
     this.#copies.set(number, copy);
     try {
-      await copy.start({ log: this.#log, record, rank, mayLead, isGone, clock, logger });
+      const isKeptElsewhere = (): boolean => this.snapshots.further.length > 0;
+      const shared = { mayLead, isGone, isKeptElsewhere, clock, logger };
+      await copy.start({ log: this.#log, record, rank, ...shared });
     } catch (error) {
       // It went again meanwhile.
       if (this.#stack.disposed || this.#copies.get(number) !== copy) return;

@@ -7,6 +7,7 @@ import { EXIT, usageError } from '../errors.ts';
 import { ask } from '../prompt.ts';
 import { count } from '../words.ts';
 import { DUMP, EXPORT, IMPORT, RESTORE } from './db-copy.ts';
+import { DB_LOST } from './db-lost.ts';
 import { DB_SCRUB } from './db-scrub.ts';
 import { SHELL } from './db-shell.ts';
 import { SEED } from './web-app.ts';
@@ -223,6 +224,7 @@ export const DB: CommandSpec = {
     SHELL,
     DUMP,
     RESTORE,
+    DB_LOST,
     IMPORT,
     EXPORT,
     TOKEN,
