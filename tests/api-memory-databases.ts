@@ -17,6 +17,7 @@ const DATABASE: DatabaseDetail = {
   createdAt: 1_800_000_000_000,
   by: 'local',
   snapshotsWait: undefined,
+  copyWaits: undefined,
   restorable: undefined,
   stripeDetails: [],
   queries: [],

@@ -102,6 +102,8 @@ export interface DatabaseSummary {
 export interface DatabaseDetail extends DatabaseSummary {
   /** What keeps snapshots from the file store; undefined: nothing, or there is none. */
   readonly snapshotsWait: string | undefined;
+  /** Why a copy is not filled yet, and on which node; undefined: none waits. */
+  readonly copyWaits: string | undefined;
   /** The oldest and the newest noted moment that it can be had as of; undefined while that is not known. */
   readonly restorable: { readonly from: number; readonly to: number } | undefined;
   readonly stripeDetails: readonly StripeDetail[];

@@ -37,11 +37,12 @@ export const WAITING_TRANSACTIONS_MAX = 10_000;
 
 /** One statement that reads. It runs in a process that can be killed, unless it cannot take long. */
 export const READ_MS_MAX = 30_000;
-/** A digest of a whole file: in turn so long it reads and rests; what it may take is by the size of the file, on a slow disk. */
+/** A digest of a whole file: in turn so long it reads and rests. */
 export const DIGEST_WORK_MS = 20;
 export const DIGEST_REST_MS = 20;
-export const DIGEST_MS_MIN = 60_000;
-export const DIGEST_BYTES_PER_SECOND_MIN: number = 1024 * 1024;
+/** What reading a whole file may take, by its size, on a slow disk. */
+export const WHOLE_FILE_MS_MIN = 60_000;
+export const WHOLE_FILE_BYTES_PER_SECOND_MIN: number = 1024 * 1024;
 /** One statement that writes: checked between rows that it returns; beyond it the stripe counts as stuck. */
 export const WRITE_MS_MAX = 30_000;
 /** What one statement may return. */

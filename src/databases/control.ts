@@ -176,6 +176,8 @@ export interface DatabaseState {
   readonly stripes: readonly StripeState[];
   /** What keeps snapshots of the stripes that are led here from the file store. */
   readonly vaultWhy: string | undefined;
+  /** Why a copy here that is filled beside is not yet, and is tried again. */
+  readonly fillWhy: string | undefined;
   /** Told by the node that leads stripe 0. */
   readonly restorable: Restorable | undefined;
   /** Told by the same node. */

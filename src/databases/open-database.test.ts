@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { startDatabase } from '../../testing/database-kit.ts';
+import { type DatabaseUnderTest, startDatabase } from '../../testing/database-kit.ts';
 import { until } from '../../testing/until.ts';
 import { silentLogger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
@@ -22,6 +22,25 @@ const CONFIG: DatabaseConfig = {
   tokenKey: '',
 };
 
+function open(on: DatabaseUnderTest, registry: Registry, links: PeerLinks): OpenDatabase {
+  return new OpenDatabase({
+    config: CONFIG,
+    folder: join(on.folder, 'n1'),
+    registry,
+    confirm: () => Promise.resolve(),
+    record: { node: 'n1', life: 'l1' },
+    pool: on.pool,
+    links,
+    vault: () => undefined,
+    tokens: () => [],
+    mayLead: () => true,
+    isGone: () => false,
+    clock: systemClock,
+    logger: silentLogger,
+    onStuck: () => assert.fail('a statement is stuck'),
+  });
+}
+
 test('a copy that is still being filled holds up no change, and may go again', async () => {
   await using on = await startDatabase();
   const other = await on.copy('n2', { name: 's1' });
@@ -39,22 +58,7 @@ test('a copy that is still being filled holds up no change, and may go again', a
     },
   });
   using links = new PeerLinks({ clock: systemClock });
-  await using database = new OpenDatabase({
-    config: CONFIG,
-    folder: join(on.folder, 'n1'),
-    registry,
-    confirm: () => Promise.resolve(),
-    record: { node: 'n1', life: 'l1' },
-    pool: on.pool,
-    links,
-    vault: () => undefined,
-    tokens: () => [],
-    mayLead: () => true,
-    isGone: () => false,
-    clock: systemClock,
-    logger: silentLogger,
-    onStuck: () => assert.fail('a statement is stuck'),
-  });
+  await using database = open(on, registry, links);
   await database.start();
   const both = { ...CONFIG, places: [['n1'], ['n2', 'n1']] };
   await database.change(both);
@@ -66,4 +70,41 @@ test('a copy that is still being filled holds up no change, and may go again', a
   await database.change(both);
   await until('the copy to be filled anew', () => database.copy('s1').status.applied.index > 0);
   assert.equal((await database.state()).why, undefined);
+});
+
+test('a copy beside that cannot be filled is told, and tried again by itself', async () => {
+  await using on = await startDatabase();
+  const other = await on.copy('n2', { name: 's1' });
+  assert.ok(await other.lead());
+  let isBroken = true;
+  const registry: Registry = new Proxy(on.registry, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      if (name !== 'get') return value.bind(target) as unknown;
+      return async (key: string) => {
+        if (isBroken && key.includes('/s1/')) throw new Error('What is there is not to be read');
+        return await target.get(key);
+      };
+    },
+  });
+  using links = new PeerLinks({ clock: systemClock });
+  await using database = open(on, registry, links);
+  await database.start();
+  await database.change({ ...CONFIG, places: [['n1'], ['n2', 'n1']] });
+  const state = await until('it is told', async () => {
+    const now = await database.state();
+    return now.fillWhy === undefined ? undefined : now;
+  });
+  assert.match(`${state.fillWhy}`, /copy of s1 cannot be filled yet: What is there/);
+  assert.deepEqual([state.state, state.why], ['open', undefined]);
+  isBroken = false;
+  await until('the copy to be filled', () => {
+    try {
+      return database.copy('s1').status.applied.index > 0;
+    } catch {
+      return false;
+    }
+  });
+  await until('nothing is told', async () => (await database.state()).fillWhy === undefined);
 });

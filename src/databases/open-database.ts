@@ -24,6 +24,7 @@ import { Copy } from './copy.ts';
 import { DescriptionDuty } from './description-duty.ts';
 import { notReady, sqlWrong, tooManyLevels } from './errors.ts';
 import { queryPlan, type QueryPlan } from './query-plan.ts';
+import { Fillings } from './fillings.ts';
 import { handOver } from './hand-over.ts';
 import { History } from './history.ts';
 import { LedStripe } from './led-stripe.ts';
@@ -99,6 +100,7 @@ export class OpenDatabase implements AsyncDisposable {
   #engine: SqlEngine | undefined;
   /** By who may come in and how it reads. */
   readonly #wires = new Map<string, Wire>();
+  readonly #fillings: Fillings;
   #splits: SplitDuty | undefined;
   #why: string | undefined;
   #vaultWhy: string | undefined;
@@ -146,6 +148,11 @@ export class OpenDatabase implements AsyncDisposable {
       log: this.#log,
       snapshots,
       pool: options.pool,
+      clock,
+      logger: log,
+    });
+    this.#fillings = new Fillings({
+      open: async (number) => await this.#openCopy(number, this.#rankOf(number)),
       clock,
       logger: log,
     });
@@ -239,6 +246,7 @@ export class OpenDatabase implements AsyncDisposable {
       primaries: await this.#primaries(),
       stripes,
       vaultWhy: this.#vaultWhy,
+      fillWhy: this.#fillings.why,
       restorable: this.history.reach,
       split: this.#splits?.state,
       slots: slotCounts(this.#engine?.set.slots.stripes ?? []),
@@ -317,8 +325,11 @@ export class OpenDatabase implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // What is being opened ends when its copy is closed.
+    const filled = this.#fillings[Symbol.asyncDispose]();
     await this.#stack.disposeAsync();
     await Promise.all([...this.#copies.values()].map((copy) => copy[Symbol.asyncDispose]()));
+    await filled;
     this.#copies.clear();
   }
 
@@ -354,10 +365,10 @@ export class OpenDatabase implements AsyncDisposable {
         const rank = nodes.indexOf(record.node);
         const copy = this.#copies.get(number);
         if (rank >= 0 && copy === undefined) {
-          const opening = this.#openCopy(number, rank);
-          if (this.#engine === undefined) await opening;
-          else opening.catch((error: unknown) => this.#failed(error));
+          if (this.#engine === undefined) await this.#openCopy(number, rank);
+          else this.#fillings.fill(number);
         }
+        if (rank < 0) this.#fillings.leave(number);
         if (rank >= 0 || copy === undefined) return;
         this.#copies.delete(number);
         await copy[Symbol.asyncDispose]();
@@ -402,6 +413,10 @@ export class OpenDatabase implements AsyncDisposable {
       await copy[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  #rankOf(number: number): number {
+    return this.#config.places[number]?.indexOf(this.#options.record.node) ?? -1;
   }
 
   #othersOf(stripe: string): readonly string[] {

@@ -116,6 +116,7 @@ export class NodeDatabaseCloud implements DatabaseCloud {
     return {
       ...summaryOf(view, states, peers),
       snapshotsWait: states.find(({ state }) => state.vaultWhy !== undefined)?.state.vaultWhy,
+      copyWaits: copyWaits(states, nameOf),
       restorable: states.find(({ state }) => state.restorable !== undefined)?.state.restorable,
       stripeDetails: Array.from({ length: view.record.stripes }, (_, number) =>
         stripeDetail({ number, states, view, nameOf }),
@@ -481,4 +482,12 @@ function queriesOf(states: readonly NodeState[], key: 'queries' | 'slow'): reado
   return states
     .flatMap(({ node, state }) => state[key].map((one: QueryState) => ({ ...one, node })))
     .toSorted((a, b) => a.startedAt - b.startedAt);
+}
+
+function copyWaits(
+  states: readonly NodeState[],
+  nameOf: (id: string) => string,
+): string | undefined {
+  const found = states.find(({ state }) => state.fillWhy !== undefined);
+  return found && `${nameOf(found.node)}: ${found.state.fillWhy}`;
 }

@@ -98,6 +98,7 @@ const stripeSchema: Schema<Wire<StripeDetail>> = object({
 const detailSchema: Schema<Wire<DatabaseDetail>> = object({
   ...summary,
   snapshotsWait: optional(text),
+  copyWaits: optional(text),
   restorable: optional(object({ from: count, to: count })),
   stripeDetails: array(stripeSchema),
   queries: array(query),

@@ -296,6 +296,7 @@ function printDatabase(context: Context, database: DatabaseDetail): void {
     const { from, to } = restorable;
     words.line(`Can be had as of any moment from ${isoTime(from)} to ${isoTime(to)}`);
   }
+  if (database.copyWaits !== undefined) words.note(database.copyWaits);
   if (database.snapshotsWait !== undefined)
     words.note(`Snapshots are not in the file store yet: ${database.snapshotsWait}`);
   noteEmptyRegions(context, database);
