@@ -92,12 +92,10 @@ async function bringBack(context: Context, input: Input, withCatalogue: boolean)
   }
   const lacks = state.missingBlocks + state.incomplete.length + state.sealed;
   const isWhole = state.why === undefined && lacks === 0;
+  if (!context.json) print(context, state);
   const lost = state.why === undefined ? await context.client().lostDatabases() : [];
   if (context.json) context.words.json({ ...state, databases: lost });
-  else {
-    print(context, state);
-    if (lost.length > 0) printLost(context, lost);
-  }
+  else if (lost.length > 0) printLost(context, lost);
   return isWhole ? EXIT.ok : EXIT.failed;
 }
 
