@@ -10,7 +10,7 @@ import { readLost, restoreLost } from '../src/databases/lost-database.ts';
 import { LostDatabases } from '../src/databases/lost-databases.ts';
 import { OpenDatabase } from '../src/databases/open-database.ts';
 import { PeerLinks } from '../src/databases/peer-link.ts';
-import { droppedRecords } from '../src/databases/records.ts';
+import { databaseRecords, droppedRecords } from '../src/databases/records.ts';
 import { SnapshotVault } from '../src/databases/snapshot-vault.ts';
 import { KeptObjects, objectsPath } from '../src/files/kept-objects.ts';
 import { type DatabaseUnderTest, look, run, startDatabase } from '../testing/database-kit.ts';
@@ -126,6 +126,29 @@ test('stripes whose snapshots are of different times come back as of the newest 
   const other = { ...into, id: 'other', folder: join(on.folder, 'other') };
   await assert.rejects(restoreLost(vault, other), { code: 'DATABASE_NO_SNAPSHOT' });
   assert.deepEqual((await registry.list('/db/other/')).entries, []);
+
+  // A database of this cluster, of which an old copy of the registry knows nothing, is not lost.
+  const old = new Proxy(registry, {
+    get: (target, name) => {
+      if (name === 'list') return () => Promise.resolve({ entries: [], revision: 1 });
+      if (name === 'get') return () => Promise.resolve(undefined);
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+  const records = databaseRecords(registry);
+  const record = { id: ID, createdAt: 1, by: 'test', stripes: 2, copies: 2, regions: [] };
+  await records.create('shop', { ...record, tokenKey: '' });
+  assert.deepEqual(await all.list(), []);
+  const behind = new LostDatabases({
+    objects,
+    registry: old,
+    clock: systemClock,
+    log: silentLogger,
+  });
+  await assert.rejects(behind.forget('shop', 'test'), { code: 'DATABASES_NOT_READY' });
+  assert.equal(await droppedRecords(registry).get(ID), undefined);
+  await records.delete('shop');
 
   await all.forget('shop', 'test');
   assert.deepEqual(await all.list(), []);

@@ -4,7 +4,7 @@ import type { Logger } from '../base/log.ts';
 import { messageOf } from '../base/errors.ts';
 import type { ObjectSocket } from '../net/net.ts';
 import type { Registry } from '../registry/registry.ts';
-import { lostNotFound, lostSeveral } from './errors.ts';
+import { lostNotFound, lostSeveral, notReady } from './errors.ts';
 import { type LostDatabase, readLost } from './lost-database.ts';
 import { databaseRecords, droppedRecords } from './records.ts';
 import { described } from './snapshot-vault.ts';
@@ -69,7 +69,20 @@ export class LostDatabases {
   async forget(name: string, by: string): Promise<void> {
     const { registry, clock, log } = this.#options;
     const { id, description } = await this.get(name);
-    await droppedRecords(registry).create(id, { name: description.name, at: clock.now() });
+    const records = databaseRecords(registry);
+    const live = await records.get(description.name);
+    if (live?.value.id === id) throw lostNotFound(name, []);
+    // What was read may be an old copy, and what counts as dropped goes from all nodes: a database of this cluster has a record of that name.
+    const result = await registry.commit(
+      [{ key: records.keyOf(description.name), revision: live?.revision ?? 0 }],
+      [
+        droppedRecords(registry).putOperation(id, {
+          name: description.name,
+          at: clock.now(),
+        }),
+      ],
+    );
+    if (result.kind === 'conflict') throw notReady(name, 'it was changed just now');
     log.info('Lost database forgotten', { audit: true, name: description.name, id, by });
   }
 }
