@@ -54,7 +54,7 @@ export class Fillings implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const stripe of [...this.#all.keys()]) this.leave(stripe);
+    for (const stripe of this.#all.keys()) this.leave(stripe);
     await Promise.all(this.#running);
   }
 
