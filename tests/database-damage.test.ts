@@ -105,6 +105,7 @@ test('the look at a damaged file may take as long as its size asks for, not as l
     await mirror.query({ sql }, { kind: 'stale' }).catch(() => undefined);
     return mirror.status.quarantined !== undefined;
   });
+  await mirror.catchUp();
   assert.ok(looks.length > 0 && looks.every((ms) => ms > WHOLE_FILE_MS_MIN), looks.join());
   await sameCopies(primary, mirror);
 });

@@ -127,8 +127,8 @@ const FIRED: readonly (readonly [trigger: string, sql: string, whole: string | u
   ['INSERT ON player BEGIN UPDATE team SET name = 1 WHERE id = NEW.team', INSERTED, undefined],
   ['INSERT ON player BEGIN UPDATE team SET name = 1 WHERE id > NEW.team', INSERTED, 'team'],
   ['INSERT ON player BEGIN UPDATE team SET name = 1 WHERE name = NEW.size', INSERTED, 'team'],
-  ['UPDATE ON player BEGIN DELETE FROM team WHERE id = OLD.team', UPDATED, undefined],
-  ['UPDATE ON player BEGIN DELETE FROM team WHERE id < OLD.team', UPDATED, 'team'],
+  ['UPDATE ON player BEGIN UPDATE team SET name = 1 WHERE id = OLD.team', UPDATED, undefined],
+  ['UPDATE ON player BEGIN UPDATE team SET name = 1 WHERE id < OLD.team', UPDATED, 'team'],
 ];
 
 test('a table that a trigger needs whole is told, and read', async () => {

@@ -83,7 +83,8 @@ test('a copy beside that cannot be filled is told, and tried again by itself', a
       if (typeof value !== 'function') return value;
       if (name !== 'get') return value.bind(target) as unknown;
       return async (key: string) => {
-        if (isBroken && key.includes('/s1/')) throw new Error('What is there is not to be read');
+        if (isBroken && key.endsWith('/s1/head'))
+          throw new Error('What is there is not to be read');
         return await target.get(key);
       };
     },
