@@ -65,6 +65,8 @@ export async function serve({ etcd, profile, stripes = 1 }: ServeOptions): Promi
         stripes,
         splits: [],
         places: Array.from({ length: stripes }, () => [NODE]),
+        copies: 1,
+        regions: [],
         tokenKey: Buffer.from(tokenKey).toString('base64'),
       },
     ],

@@ -99,6 +99,8 @@ export class FileKit implements AsyncDisposable {
           stripes: 1,
           places: [['n1']],
           splits: [],
+          copies: 1,
+          regions: [],
           tokenKey: Buffer.alloc(32, 1).toString('base64'),
         },
       ],

@@ -17,6 +17,7 @@ const DATABASE: DatabaseDetail = {
   createdAt: 1_800_000_000_000,
   by: 'local',
   snapshotsWait: undefined,
+  copyWaits: undefined,
   restorable: undefined,
   stripeDetails: [],
   queries: [],
@@ -64,6 +65,21 @@ export class MemoryDatabases {
   ): ReturnType<Cloud['restoreDatabase']> {
     await this.#noted({ restoreDatabase: asked });
     return { database: asked[1].as, at: asked[1].at };
+  }
+
+  listLostDatabases(): ReturnType<Cloud['listLostDatabases']> {
+    return Promise.resolve([]);
+  }
+
+  async restoreLostDatabase(
+    ...asked: Parameters<Cloud['restoreLostDatabase']>
+  ): ReturnType<Cloud['restoreLostDatabase']> {
+    await this.#noted({ restoreLostDatabase: asked });
+    return { database: asked[1].as, at: 1 };
+  }
+
+  forgetLostDatabase(...asked: Parameters<Cloud['forgetLostDatabase']>): Promise<void> {
+    return this.#noted({ forgetLostDatabase: asked });
   }
 
   async moveStripe(...asked: Parameters<Cloud['moveStripe']>): ReturnType<Cloud['moveStripe']> {

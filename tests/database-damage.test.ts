@@ -4,7 +4,8 @@ import { open, readdir, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { noSnapshot, type SnapshotStore } from '../src/database/database.ts';
+import { noSnapshot, type SlowReads, type SnapshotStore } from '../src/database/database.ts';
+import { WHOLE_FILE_MS_MIN } from '../src/database/limits.ts';
 import {
   type DatabaseUnderTest,
   filled,
@@ -77,6 +78,36 @@ test('pages that are spoiled while a copy runs: it is built anew as soon as some
     await mirror.catchUp();
     await sameCopies(primary, mirror);
   }
+});
+
+test('the look at a damaged file may take as long as its size asks for, not as long as a read of a client', async () => {
+  await using on = await startDatabase();
+  const primary = await filled(on);
+  const rows = 'INSERT INTO t (v) SELECT hex(randomblob(500)) FROM t LIMIT 500';
+  for (let n = 0; n < 4; n += 1) await run(primary, rows);
+  const looks: number[] = [];
+  const { pool } = on;
+  const slowReads: SlowReads = {
+    query: (path, statement, readMs, planned) => {
+      if (statement.sql.startsWith('PRAGMA')) looks.push(readMs);
+      return pool.query(path, statement, readMs, planned);
+    },
+    copy: (path, to) => pool.copy(path, to),
+    digest: (path) => pool.digest(path),
+    view: (path) => pool.view(path),
+  };
+  const readMs = 2000;
+  const mirror = await on.copy('n2', { slowReads, readMs });
+  await mirror.catchUp();
+  await spoil(on, 'n2', 8 * 4096, 40 * 4096);
+  await until('it is noticed', async () => {
+    const sql = 'SELECT sum(length(v)) FROM t';
+    await mirror.query({ sql }, { kind: 'stale' }).catch(() => undefined);
+    return mirror.status.quarantined !== undefined;
+  });
+  await mirror.catchUp();
+  assert.ok(looks.length > 0 && looks.every((ms) => ms > WHOLE_FILE_MS_MIN), looks.join());
+  await sameCopies(primary, mirror);
 });
 
 test('an index that has another value than its table: the primary is built anew as soon as that is met', async () => {

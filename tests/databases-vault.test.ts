@@ -174,7 +174,16 @@ test('a stripe whose snapshot is damaged keeps none of another stripe from the f
   const place = { socket: kit.socket, path: objectsPath('snapshots') };
   const places = [['n1'], ['n1']];
   await using database = openDatabase(on, {
-    config: { name: 'shop', id: 'shop', stripes: 2, splits: [], places, tokenKey: '' },
+    config: {
+      name: 'shop',
+      id: 'shop',
+      stripes: 2,
+      splits: [],
+      places,
+      copies: 2,
+      regions: [],
+      tokenKey: '',
+    },
     links,
     vault: () => place,
   });

@@ -84,6 +84,8 @@ const KEYED: readonly string[] = [
   'CREATE TABLE team(id INTEGER PRIMARY KEY, name TEXT)',
   'CREATE TABLE player(id INTEGER PRIMARY KEY, name TEXT UNIQUE, size INTEGER, team INTEGER REFERENCES team(id))',
 ];
+const INSERTED = "INSERT INTO player VALUES (9, 'q', 1, 5)";
+const UPDATED = 'UPDATE player SET size = 2 WHERE id = 3';
 /** With what is told of each, which is what the budget lets happen. */
 const WRITES: readonly (readonly [plan: string, sql: string])[] = [
   ['narrow insert', "INSERT INTO player(name, team) VALUES ('x', 1)"],
@@ -117,6 +119,35 @@ test('what is told of a write is what happens', async () => {
     const isTooLarge = (error: unknown): boolean => /more than 20 rows/.test(String(error));
     if (plan === 'gathered write') await assert.rejects(connection.execute(sql), isTooLarge, sql);
     else await connection.execute(sql);
+  }
+});
+
+/** What fires; the table that is read whole for it, if there is one. */
+const FIRED: readonly (readonly [trigger: string, sql: string, whole: string | undefined])[] = [
+  ['INSERT ON player BEGIN UPDATE team SET name = 1 WHERE id = NEW.team', INSERTED, undefined],
+  ['INSERT ON player BEGIN UPDATE team SET name = 1 WHERE id > NEW.team', INSERTED, 'team'],
+  ['INSERT ON player BEGIN UPDATE team SET name = 1 WHERE name = NEW.size', INSERTED, 'team'],
+  ['UPDATE ON player BEGIN UPDATE team SET name = 1 WHERE id = OLD.team', UPDATED, undefined],
+  ['UPDATE ON player BEGIN UPDATE team SET name = 1 WHERE id < OLD.team', UPDATED, 'team'],
+];
+
+test('a table that a trigger needs whole is told, and read', async () => {
+  for (const [trigger, sql, whole] of FIRED) {
+    using stripes = new MemoryStripes(4);
+    using planner = new Planner(stripes, { budget: { rowsMax: 20, bytesMax: 1e6 } });
+    const connection = planner.connect();
+    for (const text of KEYED) await connection.execute(text);
+    await connection.execute("INSERT INTO team SELECT value, 'x' FROM json_each(?)", [
+      JSON.stringify(Array.from({ length: 30 }, (_, n) => n + 1)),
+    ]);
+    await connection.execute("INSERT INTO player VALUES (3, 'p', 1, 5)");
+    await connection.execute(`CREATE TRIGGER tr AFTER ${trigger}; END`);
+    const { plan, why } = connection.explain(sql);
+    assert.match(plan, /^narrow/, sql);
+    const told = /of "(\w+)" all rows are read/.exec(why)?.[1];
+    assert.equal(told, whole, `${trigger}: ${why}`);
+    if (whole === undefined) await connection.execute(sql);
+    else await assert.rejects(connection.execute(sql), /more than 20 rows/, trigger);
   }
 });
 

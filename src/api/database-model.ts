@@ -102,6 +102,8 @@ export interface DatabaseSummary {
 export interface DatabaseDetail extends DatabaseSummary {
   /** What keeps snapshots from the file store; undefined: nothing, or there is none. */
   readonly snapshotsWait: string | undefined;
+  /** Why a copy is not filled yet, and on which node; undefined: none waits. */
+  readonly copyWaits: string | undefined;
   /** The oldest and the newest noted moment that it can be had as of; undefined while that is not known. */
   readonly restorable: { readonly from: number; readonly to: number } | undefined;
   readonly stripeDetails: readonly StripeDetail[];
@@ -115,6 +117,19 @@ export interface RestoredDatabase {
   readonly database: string;
   /** The noted moment that it was taken from, not after the one that was asked for. */
   readonly at: number;
+}
+
+/** A database of a cluster that is lost, of which snapshots are in the file store. */
+export interface LostDatabaseSummary {
+  readonly id: string;
+  readonly name: string;
+  readonly stripes: number;
+  /** All its stripes can be had as of that moment, in milliseconds since the epoch; undefined: of none. */
+  readonly at: number | undefined;
+  /** Why of none, in words. */
+  readonly why: string | undefined;
+  /** Of the snapshots. */
+  readonly bytes: number;
 }
 
 /** How a statement would be run. */
@@ -148,6 +163,15 @@ export interface DatabaseCloud {
     wish: { readonly at: number; readonly as: string },
     by: string,
   ): Promise<RestoredDatabase>;
+  listLostDatabases(): Promise<readonly LostDatabaseSummary[]>;
+  /** Makes database `as` of the snapshots of a lost one, by name or id. Throws `DATABASES_LOST_INCOMPLETE` and its like. */
+  restoreLostDatabase(
+    lost: string,
+    wish: { readonly as: string },
+    by: string,
+  ): Promise<RestoredDatabase>;
+  /** Its snapshots leave the file store. */
+  forgetLostDatabase(lost: string, by: string): Promise<void>;
   /** Has a stripe led by that node; answers when it is. Throws `DATABASES_NODE_UNFIT` and its like. */
   moveStripe(name: string, stripe: number, node: string, by: string): Promise<StripeDetail>;
   /** Has half of a stripe's slots moved to a new one, which it answers with when that is done. Throws `DATABASES_SPLIT_WAITS` and its like. */

@@ -30,6 +30,7 @@ import type {
   ClusterTop,
   DatabaseDetail,
   DatabaseSummary,
+  LostDatabaseSummary,
   RestoredDatabase,
   StripeDetail,
   ListenerDetail,
@@ -398,6 +399,20 @@ export class MolnClient {
     return this.#transport.json({ method: 'POST', path, json: wish });
   }
 
+  lostDatabases(): Promise<readonly LostDatabaseSummary[]> {
+    return this.#transport.json({ method: 'GET', path: LOST_DATABASES });
+  }
+
+  restoreLostDatabase(lost: string, wish: { readonly as: string }): Promise<RestoredDatabase> {
+    const path = `${LOST_DATABASES}/${encodeURIComponent(lost)}/restores`;
+    return this.#transport.json({ method: 'POST', path, json: wish });
+  }
+
+  forgetLostDatabase(lost: string): Promise<void> {
+    const path = `${LOST_DATABASES}/${encodeURIComponent(lost)}`;
+    return this.#transport.json({ method: 'DELETE', path });
+  }
+
   moveStripe(
     name: string,
     move: { readonly stripe: number; readonly node: string },
@@ -463,6 +478,8 @@ export class MolnClient {
 function appPath(name: string): string {
   return `/api/apps/${encodeURIComponent(name)}`;
 }
+
+const LOST_DATABASES = '/api/lost-databases';
 
 function databasePath(name: string): string {
   return `/api/databases/${encodeURIComponent(name)}`;

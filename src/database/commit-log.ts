@@ -68,6 +68,8 @@ export interface SnapshotRecord {
   readonly schemaVersion: number;
   readonly sha256: string;
   readonly bytes: number;
+  /** When it was made, in milliseconds since the epoch. */
+  readonly at?: number | undefined;
   /** Nodes that keep it. */
   readonly nodes: readonly string[];
   /** What was before it, the oldest first; each goes on where the one before ends, the last one ends with this snapshot. */

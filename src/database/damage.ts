@@ -3,6 +3,7 @@ import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { fromSqlite } from './errors.ts';
 import type { SlowReads } from './stripe-options.ts';
+import { wholeFileMs } from './whole-file.ts';
 
 const CORRUPT_INDEX = 779;
 /** https://sqlite.org/rescode.html: CORRUPT, NOTADB, CORRUPT_SEQUENCE, CORRUPT_INDEX. CORRUPT_VTAB is about what clients put into a virtual table. */
@@ -22,15 +23,14 @@ function lookFor(error: unknown): string {
   return `PRAGMA ${codeOf(error) === CORRUPT_INDEX ? 'integrity' : 'quick'}_check(1)`;
 }
 
-/** What SQLite finds in the whole file; undefined: nothing. Rejects when it cannot be looked at within that time. */
+/** What SQLite finds in the whole file; undefined: nothing. Rejects when it cannot be looked at in the time that its size allows. */
 async function damageOf(
   path: string,
   sql: string,
   slowReads: Pick<SlowReads, 'query'>,
-  withinMs: number,
 ): Promise<string | undefined> {
   try {
-    const { rows } = await slowReads.query(path, { sql }, withinMs);
+    const { rows } = await slowReads.query(path, { sql }, await wholeFileMs(path));
     const said = String(rows[0]?.[0]);
     return said === 'ok' ? undefined : said;
   } catch (error) {
@@ -44,8 +44,6 @@ export interface DamageOptions {
   readonly name: string;
   readonly path: string;
   readonly slowReads: Pick<SlowReads, 'query'>;
-  /** That the look may take. */
-  readonly lookMs: number;
   readonly logger: Logger;
   /** Nothing is looked at any more. */
   readonly ended: AbortSignal;
@@ -76,6 +74,10 @@ export class Damage {
     const { ended, logger, name: stripe } = this.#options;
     if (!isOfFile(error) || this.#isLooking || ended.aborted) return;
     this.#isLooking = true;
+    logger.warn('A file seems to be damaged, and all of it is looked at', {
+      stripe,
+      why: messageOf(error),
+    });
     const tell = (failure: unknown): void => {
       if (ended.aborted) return;
       logger.error('A damaged copy cannot be built anew yet', { stripe, why: messageOf(failure) });
@@ -86,8 +88,8 @@ export class Damage {
   }
 
   async #look(sql: string): Promise<void> {
-    const { path, slowReads, lookMs } = this.#options;
-    const damage = await damageOf(path, sql, slowReads, lookMs);
+    const { path, slowReads } = this.#options;
+    const damage = await damageOf(path, sql, slowReads);
     if (damage !== undefined) await this.#rebuild(`its file is damaged: ${damage}`);
   }
 }

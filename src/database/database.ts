@@ -1,7 +1,14 @@
 /** The door of the database: stripes, each one SQLite file with a commit log that all its copies follow. */
 export type { Applied } from './applied.ts';
 export { type CandidateOptions, runCandidate } from './candidate.ts';
-export type { CommitLog, Head, KeptFile, PrimaryRecord, SnapshotRecord } from './commit-log.ts';
+export type {
+  CommitLog,
+  Head,
+  KeptFile,
+  PastPiece,
+  PrimaryRecord,
+  SnapshotRecord,
+} from './commit-log.ts';
 export { touchedRows, type TouchedRow } from './changeset.ts';
 export { type EncodedEntry, encodeEntry, type Entry, type Part } from './entry.ts';
 export { CRASH_POINTS, type CrashPoint, setCrashHook } from './crash-points.ts';
@@ -29,7 +36,7 @@ export type {
   TransactionResult,
 } from './stripe-client.ts';
 export { RegistryLog } from './registry-log.ts';
-export { buildCopyAt } from './restore.ts';
+export { buildCopyAt, type CopySource } from './restore.ts';
 export { isInReach, markAt, surplus, type TimeMark, TimeMarks } from './time-marks.ts';
 export { filesOf } from './past.ts';
 export { restoreSnapshot } from './snapshot.ts';

@@ -37,11 +37,12 @@ export const WAITING_TRANSACTIONS_MAX = 10_000;
 
 /** One statement that reads. It runs in a process that can be killed, unless it cannot take long. */
 export const READ_MS_MAX = 30_000;
-/** A digest of a whole file: in turn so long it reads and rests; what it may take is by the size of the file, on a slow disk. */
+/** A digest of a whole file: in turn so long it reads and rests. */
 export const DIGEST_WORK_MS = 20;
 export const DIGEST_REST_MS = 20;
-export const DIGEST_MS_MIN = 60_000;
-export const DIGEST_BYTES_PER_SECOND_MIN: number = 1024 * 1024;
+/** What reading a whole file may take, by its size, on a slow disk. */
+export const WHOLE_FILE_MS_MIN = 60_000;
+export const WHOLE_FILE_BYTES_PER_SECOND_MIN: number = 1024 * 1024;
 /** One statement that writes: checked between rows that it returns; beyond it the stripe counts as stuck. */
 export const WRITE_MS_MAX = 30_000;
 /** What one statement may return. */
@@ -79,6 +80,11 @@ export const LOAN_AGAIN_MS = 200;
 /** A log is trimmed behind a snapshot when it has grown by so much since the one before. */
 export const SNAPSHOT_AFTER_ENTRIES = 20_000;
 export const SNAPSHOT_AFTER_BYTES: number = 64 * 1024 * 1024;
+/** Where a file store keeps snapshots, one is also made when something is new since the one before and that is so old: it is all that is left of a cluster whose logs are lost. */
+export const SNAPSHOT_AFTER_MS_MIN: number = 3600 * 1000;
+export const SNAPSHOT_AFTER_MS_MAX: number = 24 * 3600 * 1000;
+/** Of a large stripe more seldom: so many bytes of it in that least time. */
+export const SNAPSHOT_BYTES_MAX: number = 16 * 1024 * 1024;
 /** What the log of one stripe may hold that is not trimmed yet. All logs together must fit into etcd's quota, 2 GiB by default. */
 export const LOG_BYTES_MAX: number = 256 * 1024 * 1024;
 /** What is kept of a stripe before its newest snapshot, to go back to: for so long, so many bytes, in so many pieces. */

@@ -2,20 +2,14 @@
  * Processes for reads that may take long. A running statement of SQLite cannot be stopped; a process can. Each does one thing at a
  * time; one that does not end in time is killed and its client told so. Views stay with the process that opened them.
  */
-import { stat } from 'node:fs/promises';
 import type { Clock } from '../base/time.ts';
 import type { Applied } from './applied.ts';
 import { limitMet, viewEnded } from './errors.ts';
-import {
-  DIGEST_BYTES_PER_SECOND_MIN,
-  DIGEST_MS_MIN,
-  VIEW_IDLE_MS,
-  VIEW_MS_MAX,
-  VIEWS_PER_PROCESS_MAX,
-} from './limits.ts';
+import { VIEW_IDLE_MS, VIEW_MS_MAX, VIEWS_PER_PROCESS_MAX } from './limits.ts';
 import { type ReaderJob, ReaderProcess } from './reader-process.ts';
 import type { BegunDigest, Statement, StatementResult, StripeDigest } from './statement.ts';
 import type { FileView, FirstRead, SlowReads } from './stripe-options.ts';
+import { wholeFileMs } from './whole-file.ts';
 
 export interface ReaderPoolOptions {
   readonly clock: Clock;
@@ -75,8 +69,7 @@ export class ReaderPool implements SlowReads, AsyncDisposable {
   }
 
   async digest(path: string): Promise<BegunDigest> {
-    const { size } = await stat(path);
-    const ms = DIGEST_MS_MIN + (size / DIGEST_BYTES_PER_SECOND_MIN) * 1000;
+    const ms = await wholeFileMs(path);
     const begun = Promise.withResolvers<unknown>();
     const work = { request: { kind: 'digest', path }, ms, onBegun: begun.resolve } as const;
     const reading = this.#ask(work) as Promise<StripeDigest>;

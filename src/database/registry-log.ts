@@ -303,13 +303,25 @@ export class RegistryLog implements CommitLog {
     if (result.kind === 'conflict') throw corrupt(`There is a log of stripe "${stripe}" already`);
   }
 
-  /** Counters of ids go on where those of another database are. */
-  async takeIdsOf(database: string): Promise<void> {
-    const prefix = `/db/${database}/ids/`;
-    for (const { key, value } of (await this.#registry.list(prefix)).entries) {
-      const own = `/db/${this.#database}/ids/${key.slice(prefix.length)}`;
-      await this.#registry.commit([], [{ kind: 'put', key: own, value }]);
+  /** Counters of ids, by table. */
+  async ids(): Promise<Readonly<Record<string, string>>> {
+    const prefix = this.#idsPrefix;
+    const { entries } = await this.#registry.list(prefix);
+    return Object.fromEntries(
+      entries.map(({ key, value }) => [key.slice(prefix.length), Buffer.from(value).toString()]),
+    );
+  }
+
+  /** Of a new database: they go on where those of another one were. */
+  async setIds(ids: Readonly<Record<string, string>>): Promise<void> {
+    for (const [table, value] of Object.entries(ids)) {
+      const key = `${this.#idsPrefix}${table}`;
+      await this.#registry.commit([], [{ kind: 'put', key, value: Buffer.from(value) }]);
     }
+  }
+
+  get #idsPrefix(): string {
+    return `/db/${this.#database}/ids/`;
   }
 
   /** Appends go on meanwhile, so it is one of the newest. */

@@ -9,10 +9,14 @@ import { restoreSnapshot } from './snapshot.ts';
 import type { SnapshotStore } from './snapshot-store.ts';
 import { StripeThread } from './stripe-thread.ts';
 
-export interface CopyAtOptions {
+/** What a copy can be built of. */
+export interface CopySource {
+  readonly log: Pick<CommitLog, 'snapshot' | 'read'>;
+  readonly snapshots: Pick<SnapshotStore, 'get' | 'further'>;
+}
+
+export interface CopyAtOptions extends CopySource {
   readonly stripe: string;
-  readonly log: CommitLog;
-  readonly snapshots: SnapshotStore;
   /** A new file. */
   readonly path: string;
   /** The last entry in it. */

@@ -1,9 +1,18 @@
-/** Makes a snapshot of a stripe that is led here whenever its log has grown enough, so that no log grows without end. */
+/**
+ * Makes a snapshot of a stripe that is led here whenever its log has grown enough, so that no log grows without end; and where snapshots outlive the
+ * cluster, also when the newest one is old.
+ */
 import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
 import type { CommitLog } from './commit-log.ts';
-import { SNAPSHOT_AFTER_BYTES, SNAPSHOT_AFTER_ENTRIES } from './limits.ts';
+import {
+  SNAPSHOT_AFTER_BYTES,
+  SNAPSHOT_AFTER_ENTRIES,
+  SNAPSHOT_AFTER_MS_MAX,
+  SNAPSHOT_AFTER_MS_MIN,
+  SNAPSHOT_BYTES_MAX,
+} from './limits.ts';
 import type { Stripe } from './stripe.ts';
 
 export interface SnapshotDutyOptions {
@@ -15,6 +24,8 @@ export interface SnapshotDutyOptions {
   readonly everyMs: number;
   readonly afterEntries?: number;
   readonly keepEntries?: number;
+  /** Whether snapshots are kept where they outlive the cluster; left out: they are not. */
+  readonly isKeptElsewhere?: () => boolean;
 }
 
 export interface LogGrowth {
@@ -23,11 +34,24 @@ export interface LogGrowth {
   readonly bytes: number;
 }
 
+/** The newest snapshot of a stripe that is kept elsewhere. */
+export interface NewestAge {
+  /** Since it was made; without one, since the stripe is led here. */
+  readonly ms: number;
+  /** 0 without one. */
+  readonly bytes: number;
+}
+
+/** `age`: undefined where snapshots are not kept elsewhere. Pure. */
 export function isSnapshotDue(
   growth: LogGrowth,
+  age: NewestAge | undefined,
   afterEntries: number = SNAPSHOT_AFTER_ENTRIES,
 ): boolean {
-  return growth.entries >= afterEntries || growth.bytes >= SNAPSHOT_AFTER_BYTES;
+  if (growth.entries >= afterEntries || growth.bytes >= SNAPSHOT_AFTER_BYTES) return true;
+  if (growth.entries === 0 || age === undefined) return false;
+  const afterMs = SNAPSHOT_AFTER_MS_MIN * Math.max(1, age.bytes / SNAPSHOT_BYTES_MAX);
+  return age.ms >= Math.min(afterMs, SNAPSHOT_AFTER_MS_MAX);
 }
 
 /** Runs until the signal aborts. */
@@ -36,7 +60,7 @@ export async function runSnapshots(
   signal: AbortSignal,
 ): Promise<void> {
   const { stripe, clock, logger, everyMs } = options;
-  const seen: Seen = { term: undefined, bytes: 0 };
+  const seen: Seen = { term: undefined, bytes: 0, at: 0 };
   while (!signal.aborted) {
     try {
       await look(options, seen);
@@ -56,19 +80,26 @@ export async function runSnapshots(
 interface Seen {
   term: number | undefined;
   bytes: number;
+  /** When the term was seen first, in milliseconds since the epoch. */
+  at: number;
 }
 
 async function look(options: SnapshotDutyOptions, seen: Seen): Promise<void> {
-  const { stripe, log, afterEntries, keepEntries } = options;
+  const { stripe, log, clock, afterEntries, keepEntries, isKeptElsewhere } = options;
   const term = stripe.primary;
   if (term === undefined) return;
   const { epoch } = term.options;
-  if (seen.term !== epoch) Object.assign(seen, { term: epoch, bytes: 0 });
+  if (seen.term !== epoch) Object.assign(seen, { term: epoch, bytes: 0, at: clock.now() });
   const { bytes } = term.figures;
   const newest = await log.snapshot(stripe.name);
   const entries = stripe.status.applied.index - (newest?.index ?? 0);
   const isPressed = term.pressure.kind !== 'none';
-  if (!isPressed && !isSnapshotDue({ entries, bytes: bytes - seen.bytes }, afterEntries)) return;
+  const age =
+    isKeptElsewhere?.() === true
+      ? { ms: clock.now() - (newest?.at ?? seen.at), bytes: newest?.bytes ?? 0 }
+      : undefined;
+  if (!isPressed && !isSnapshotDue({ entries, bytes: bytes - seen.bytes }, age, afterEntries))
+    return;
   // Entries may be large: when they fill the log, a mirror that is late needs the snapshot.
   await stripe.snapshot(isPressed ? 0 : keepEntries);
   seen.bytes = bytes;

@@ -47,6 +47,7 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<SnapshotRe
       schemaVersion: applied.schemaVersion,
       sha256: await hashFile(temporary),
       bytes: (await stat(temporary)).size,
+      at: options.now,
     };
     const nodes = await store.put(stripe, record.id, temporary);
     crashPoint('snapshot:stored');

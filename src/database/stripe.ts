@@ -63,7 +63,7 @@ export class Stripe implements StripeClient, AsyncDisposable {
     const ended = this.#stop.signal;
     this.#wake = new Wake(options.clock, ended);
     this.#readMs = options.readMs ?? READ_MS_MAX;
-    this.#damage = new Damage({ ...options, lookMs: this.#readMs, ended }, (why) => this.mend(why));
+    this.#damage = new Damage({ ...options, ended }, (why) => this.mend(why));
     this.leader = new KnownPrimary(options);
     this.logEnd = new LogEnd({ ...options, leader: this.leader }, () => this.#term);
     this.#progress = new Progress(options, ended, () => this.#wake.poke());

@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import type { Accounts, KnownToken } from '../accounts/accounts.ts';
 import { followAgain } from '../base/again.ts';
 import { randomId } from '../base/ids.ts';
-import { readTextIfAny } from '../base/disk.ts';
 import { isMolnError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Clock } from '../base/time.ts';
@@ -18,6 +17,7 @@ import {
   type MoveRequest,
   type ProcessState,
   type Restored,
+  type RestoreLostRequest,
   type RestoreRequest,
 } from './control.ts';
 import { nameInvalid, nameTaken, notFound, notReady, stripeNotFound, tooMany } from './errors.ts';
@@ -30,18 +30,20 @@ import {
   RESTORE_TIMEOUT_MS,
   STRIPES_AUTO_MAX,
 } from './limits.ts';
+import type { FoundDatabase } from './lost-databases.ts';
 import { firstPlaces } from './places.ts';
 import { type DatabaseView, viewOf } from './database-view.ts';
 import { type Company, processConfig } from './process-config.ts';
-import { type DatabaseFolders, processPaths } from './process-record.ts';
+import type { DatabaseFolders } from './process-record.ts';
 import { type Claim, Restores } from './restores.ts';
 import { askSplit, withStripes } from './splits.ts';
 import { ProcessSupervisor } from './process-supervisor.ts';
 import {
   type AskedLead,
   checkCopies,
+  checkForPeople,
   checkStripes,
-  databaseOfApp,
+  type CreateRequest,
   databaseRecords,
   type DatabaseRecord,
   type DroppedRecord,
@@ -50,13 +52,9 @@ import {
   type PlacesRecord,
   placesRecords,
 } from './records.ts';
-import { type DatabaseGrant, makeToken, newTokenKey } from './tokens.ts';
-
-/** Seals what only nodes may read. */
-export interface KeySealer {
-  seal(plain: Uint8Array, context: string): Uint8Array;
-  open(sealed: Uint8Array, context: string): Uint8Array;
-}
+import { type KeySealer, TokenKeys } from './token-keys.ts';
+import { environmentOf } from './app-environment.ts';
+import { type DatabaseGrant, makeToken } from './tokens.ts';
 
 export interface DatabasesOptions {
   readonly folders: DatabaseFolders;
@@ -71,15 +69,6 @@ export interface DatabasesOptions {
   readonly log: Logger;
 }
 
-export interface CreateRequest {
-  readonly name: string;
-  /** Undefined: by the number of nodes. */
-  readonly stripes: number | undefined;
-  readonly copies: number | undefined;
-  readonly regions: readonly string[] | undefined;
-  readonly by: string;
-}
-
 const COPIES_DEFAULT = 2;
 const RETRY_MS = 1000;
 const READY_LOOK_MS = 50;
@@ -90,6 +79,7 @@ export class Databases implements AsyncDisposable {
   readonly #records: Collection<DatabaseRecord>;
   readonly #dropped: Collection<DroppedRecord>;
   readonly #restores: Restores;
+  readonly #keys: TokenKeys;
   readonly #places: Collection<PlacesRecord>;
   readonly #stop = new AbortController();
   #known: ReadonlyMap<string, DatabaseRecord> | undefined;
@@ -107,9 +97,8 @@ export class Databases implements AsyncDisposable {
     this.supervisor = new ProcessSupervisor({ folders, clock, log });
     this.#records = databaseRecords(registry);
     this.#dropped = droppedRecords(registry);
-    const ask = async (asked: RestoreRequest): Promise<Restored> =>
-      (await this.supervisor.ask(CONTROL.restore, asked, RESTORE_TIMEOUT_MS)) as Restored;
-    this.#restores = new Restores({ dropped: this.#dropped, ask, clock });
+    this.#restores = new Restores({ dropped: this.#dropped, clock });
+    this.#keys = new TokenKeys(options.sealer);
     this.#places = placesRecords(registry);
   }
 
@@ -146,16 +135,15 @@ export class Databases implements AsyncDisposable {
   /** Answers when it can be used. Throws `DATABASES_NAME_INVALID`, `DATABASES_NAME_TAKEN` and their like. */
   async create(request: CreateRequest): Promise<DatabaseView> {
     const { name, by } = request;
-    const { clock } = this.#options;
     const id = randomId();
     const record: DatabaseRecord = {
       id,
-      createdAt: clock.now(),
+      createdAt: this.#options.clock.now(),
       by,
       stripes: checkStripes(request.stripes ?? this.#autoStripes()),
       copies: checkCopies(request.copies ?? COPIES_DEFAULT),
       regions: request.regions ?? [],
-      tokenKey: this.#seal(newTokenKey(), id),
+      tokenKey: this.#keys.make(id),
     };
     if (!isDatabaseName(name)) throw nameInvalid(name);
     if ((await this.#records.list()).length >= DATABASES_MAX) throw tooMany();
@@ -172,26 +160,17 @@ export class Databases implements AsyncDisposable {
     readonly as: string;
     readonly by: string;
   }): Promise<Restored> {
-    const { name, at, as, by } = request;
-    const { value } = await this.#get(name);
-    if (!isDatabaseName(as)) throw nameInvalid(as);
-    if ((await this.#records.get(as)) !== undefined) throw nameTaken(as);
-    const { clock, peers } = this.#options;
-    try {
-      return await this.#restores.make({ name, at, as }, async (id, { stripes }, claim) => {
-        const tokenKey = this.#seal(newTokenKey(), id);
-        const past = withStripes(value, stripes);
-        const record = { ...past, id, by, createdAt: clock.now(), tokenKey };
-        // The other copies come by themselves.
-        const places = { stripes: Array.from({ length: stripes }, () => [peers.self]) };
-        await this.#enter(as, record, places, claim);
-      });
-    } catch (error) {
-      // What there is of it goes.
-      await this.#readDropped();
-      this.#tell();
-      throw error;
-    }
+    const { name: database, at, ...wish } = request;
+    const { value } = await this.#get(database);
+    return await this.#make(wish, value, (id) => this.#ask({ database, at, id }));
+  }
+
+  /** A new database of the snapshots of a lost one. Throws `DATABASES_LOST_INCOMPLETE`. */
+  async restoreLost(
+    { id: from, description }: FoundDatabase,
+    wish: { readonly as: string; readonly by: string },
+  ): Promise<Restored> {
+    return await this.#make(wish, description, (id) => this.#ask({ from, id }));
   }
 
   async list(): Promise<readonly DatabaseView[]> {
@@ -226,20 +205,19 @@ export class Databases implements AsyncDisposable {
   /** A token for this database alone; it is kept nowhere. */
   async token(name: string, grant: DatabaseGrant): Promise<string> {
     const { value } = await this.#get(name);
-    const { log } = this.#options;
-    log.info('Token of a database made', {
+    this.#options.log.info('Token of a database made', {
       audit: true,
       database: name,
       name: grant.name,
       readOnly: grant.readOnly,
     });
-    return makeToken(this.#key(value), grant);
+    return makeToken(this.#keys.of(value), grant);
   }
 
   /** No token of this database that was made before opens anything from now on. */
   async revokeTokens(name: string): Promise<void> {
     const { id } = (await this.#get(name)).value;
-    const tokenKey = this.#seal(newTokenKey(), id);
+    const tokenKey = this.#keys.make(id);
     await this.#records.update(name, (current) => {
       if (current === undefined) throw notFound(name, []);
       return { ...current, tokenKey };
@@ -315,23 +293,17 @@ export class Databases implements AsyncDisposable {
     return await this.supervisor.ask(CONTROL.explain, { database: name, sql });
   }
 
-  /**
-   * What an app finds in its environment: the database that its settings name (`DATABASE_NAME`), or the one of its own name. Empty when
-   * there is none, or when they say where its database is.
-   */
+  /** What an app finds in its environment: see there. */
   async environmentOf(
     app: string,
     settings: Readonly<Record<string, string>>,
   ): Promise<Readonly<Record<string, string>>> {
-    const name = databaseOfApp(app, settings);
-    const found = name === undefined ? undefined : await this.#records.get(name);
-    const { port: portFile, appSocket } = processPaths(this.#options.folders);
-    const port = Number(await readTextIfAny(portFile));
-    if (found === undefined || !(port > 0)) return {};
-    const grant = { name: `app ${app}`, readOnly: false, expiresAt: undefined };
-    const token = makeToken(this.#key(found.value), grant);
-    const url = `http://127.0.0.1:${port}/db/${name}/?authToken=${token}`;
-    return { DATABASE_URL: url, DATABASE_SOCKET: appSocket };
+    const { folders } = this.#options;
+    return await environmentOf(app, settings, {
+      records: this.#records,
+      keys: this.#keys,
+      folders,
+    });
   }
 
   /** What this node's process says of its databases. */
@@ -383,6 +355,47 @@ export class Databases implements AsyncDisposable {
     this.#stop.abort();
     this.#peersChange?.[Symbol.dispose]();
     await Promise.all(this.#following);
+  }
+
+  /** `ask` has its beginning made. */
+  async #make(
+    { as, by }: { readonly as: string; readonly by: string },
+    of: Pick<DatabaseRecord, 'stripes' | 'splits' | 'copies' | 'regions'>,
+    ask: (id: string) => Promise<Restored>,
+  ): Promise<Restored> {
+    checkForPeople(as);
+    if (!isDatabaseName(as)) throw nameInvalid(as);
+    if ((await this.#records.get(as)) !== undefined) throw nameTaken(as);
+    const { clock, peers } = this.#options;
+    try {
+      return await this.#restores.make(as, ask, async (id, { stripes }, claim) => {
+        const { splits, copies, regions } = withStripes(of, stripes);
+        const tokenKey = this.#keys.make(id);
+        const record = {
+          id,
+          by,
+          createdAt: clock.now(),
+          stripes,
+          splits,
+          copies,
+          regions,
+          tokenKey,
+        };
+        // The other copies come by themselves.
+        const places = { stripes: Array.from({ length: stripes }, () => [peers.self]) };
+        await this.#enter(as, record, places, claim);
+      });
+    } catch (error) {
+      // What there is of it goes.
+      await this.#readDropped();
+      this.#tell();
+      throw error;
+    }
+  }
+
+  async #ask(asked: RestoreRequest | RestoreLostRequest): Promise<Restored> {
+    const what = 'from' in asked ? CONTROL.restoreLost : CONTROL.restore;
+    return (await this.supervisor.ask(what, asked, RESTORE_TIMEOUT_MS)) as Restored;
   }
 
   async #readDropped(): Promise<void> {
@@ -458,7 +471,7 @@ export class Databases implements AsyncDisposable {
       vault: this.#vault,
       dropped: this.#gone,
       tokens: this.#tokens,
-      keyOf: (record) => this.#key(record),
+      keyOf: (record) => this.#keys.of(record),
     });
     // Peers change with every word of presence; the process need not hear of what is nothing to it.
     const text = JSON.stringify(config);
@@ -484,16 +497,4 @@ export class Databases implements AsyncDisposable {
   #autoStripes(): number {
     return Math.min(STRIPES_AUTO_MAX, Math.max(1, this.#options.peers.ready().length));
   }
-
-  #seal(key: Uint8Array, id: string): string {
-    return Buffer.from(this.#options.sealer.seal(key, sealContext(id))).toString('base64');
-  }
-
-  #key({ tokenKey, id }: DatabaseRecord): Uint8Array {
-    return this.#options.sealer.open(Buffer.from(tokenKey, 'base64'), sealContext(id));
-  }
-}
-
-function sealContext(id: string): string {
-  return `database-tokens/${id}`;
 }

@@ -58,6 +58,8 @@ export interface DatabaseConfig {
   readonly splits: readonly SplitRecord[];
   /** Ids of the nodes that have a copy, by stripe; the one that should lead comes first. */
   readonly places: readonly (readonly string[])[];
+  readonly copies: number;
+  readonly regions: readonly string[];
   /** base64. */
   readonly tokenKey: string;
 }
@@ -174,6 +176,8 @@ export interface DatabaseState {
   readonly stripes: readonly StripeState[];
   /** What keeps snapshots of the stripes that are led here from the file store. */
   readonly vaultWhy: string | undefined;
+  /** Why a copy here that is filled beside is not yet, and is tried again. */
+  readonly fillWhy: string | undefined;
   /** Told by the node that leads stripe 0. */
   readonly restorable: Restorable | undefined;
   /** Told by the same node. */
@@ -227,6 +231,12 @@ export interface RestoreRequest {
   readonly id: string;
 }
 
+/** `id` becomes a database with what the snapshots of the lost one `from` have. */
+export interface RestoreLostRequest {
+  readonly from: string;
+  readonly id: string;
+}
+
 export interface Restored {
   /** The noted moment that it was taken from: not after the one that was asked for. */
   readonly at: number;
@@ -246,6 +256,7 @@ export const CONTROL = {
   /** Hands over what is led here to whoever has everything. */
   leave: '/control/leave',
   restore: '/control/restore',
+  restoreLost: '/control/restore-lost',
   /** Compares the copies of what is led here, soon; says of which stripes. */
   scrub: '/control/scrub',
   /** Of the standby: answers when its copy of the logs has all that they have now. */

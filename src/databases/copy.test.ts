@@ -37,6 +37,7 @@ test('a copy that could not be filled yet is not read', async () => {
     rank: 1,
     mayLead: () => false,
     isGone: () => false,
+    isKeptElsewhere: () => false,
     clock: systemClock,
     logger: silentLogger,
   });

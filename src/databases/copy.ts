@@ -33,18 +33,19 @@ export class Copy implements AsyncDisposable {
     readonly rank: number;
     readonly mayLead: () => boolean;
     readonly isGone: (node: string) => boolean;
+    readonly isKeptElsewhere: () => boolean;
     readonly clock: Clock;
     readonly logger: Logger;
   }): Promise<void> {
     const { stripe } = this;
     const { signal } = this.#stop;
-    const { log, record, rank, mayLead, isGone, ...shared } = options;
+    const { log, record, rank, mayLead, isGone, isKeptElsewhere, ...shared } = options;
     await stripe.start();
     this.#isStarted = true;
     const everyMs = LEAD_EVERY_MS + rank * PREFERENCE_MS;
     this.#duties = [
       runCandidate({ ...shared, stripe, record, everyMs, mayLead, isGone }, signal),
-      runSnapshots({ ...shared, stripe, log, everyMs: SNAPSHOT_EVERY_MS }, signal),
+      runSnapshots({ ...shared, stripe, log, everyMs: SNAPSHOT_EVERY_MS, isKeptElsewhere }, signal),
     ];
   }
 

@@ -24,16 +24,19 @@ import {
   type MoveRequest,
   type ProcessState,
   type Restored,
+  type RestoreLostRequest,
   type RestoreRequest,
 } from './control.ts';
 import { notFound, notReady } from './errors.ts';
 import { LEAVE_MS, OPENING_LOOK_MS, OPENING_MS_MAX } from './limits.ts';
 import type { Logs } from './logs.ts';
+import { restoreLost } from './lost-database.ts';
 import { OpenDatabase, type WireWanted } from './open-database.ts';
 import { PeerLinks } from './peer-link.ts';
 import { Pulses } from './pulse.ts';
 import type { ScrubDuty } from './scrub-duty.ts';
 import { ScrubWorker } from './scrub-worker.ts';
+import { SnapshotVault } from './snapshot-vault.ts';
 import type { Snapshots } from './snapshots.ts';
 import { VaultWorker } from './vault-worker.ts';
 
@@ -129,7 +132,13 @@ export class DatabaseHost implements AsyncDisposable {
         return await this.#byName(database).move(stripe, to, why);
       }
       case CONTROL.restore: {
-        return await this.#restore(body as RestoreRequest);
+        const { database, at, id } = body as RestoreRequest;
+        const { history } = this.#byName(database);
+        return await this.#restored(id, (folder) => history.restore(at, id, folder));
+      }
+      case CONTROL.restoreLost: {
+        const { from, id } = body as RestoreLostRequest;
+        return await this.#restored(id, (folder) => this.#restoreLost(from, id, folder));
       }
       case CONTROL.scrub: {
         const { database } = body as { readonly database: string };
@@ -306,12 +315,22 @@ export class DatabaseHost implements AsyncDisposable {
     });
   }
 
+  async #restoreLost(from: string, id: string, folder: string): Promise<Restored> {
+    const { clock, logs } = this.#options;
+    const { registry } = logs;
+    if (registry === undefined || this.#config === undefined)
+      throw notReady(from, 'the logs cannot be reached yet');
+    const vault = new SnapshotVault({ database: from, place: () => this.#config?.vault });
+    const { node } = this.#config;
+    return await restoreLost(vault, { registry, id, folder, node, pool: this.#pool, clock });
+  }
+
   /** Nobody may know of it any more when it is done: then it goes again. */
-  async #restore({ database, at, id }: RestoreRequest): Promise<Restored> {
+  async #restored(id: string, make: (folder: string) => Promise<Restored>): Promise<Restored> {
     const { folder, logs } = this.#options;
     this.#restoring.add(id);
     try {
-      return await this.#byName(database).history.restore(at, id, join(folder, id));
+      return await make(join(folder, id));
     } finally {
       this.#restoring.delete(id);
       const { dropped = [] } = this.#config ?? {};

@@ -138,3 +138,34 @@ export const LOST_BODY: string = JSON.stringify({
     'The database process ended before it answered; read before you repeat what changes rows',
   code: 'DATABASE_OUTCOME_UNKNOWN',
 });
+
+/** Of a database in the file store. */
+export function descriptionUnknown(why: string): MolnError {
+  return new MolnError(
+    'DATABASES_DESCRIPTION_UNKNOWN',
+    `What the file store tells of a database cannot be read: ${why}`,
+    { hint: 'Use the release of Moln that the lost cloud ran, or a newer one' },
+  );
+}
+
+export function lostNotFound(name: string, known: readonly string[]): MolnError {
+  return new MolnError('DATABASES_LOST_NOT_FOUND', unknownName('lost database', name, known), {
+    hint: 'See those with "moln db lost"; "moln recover FOLDER…" brings them back with the files',
+  });
+}
+
+export function lostSeveral(name: string, ids: readonly string[]): MolnError {
+  return new MolnError(
+    'DATABASES_LOST_SEVERAL',
+    `There are ${ids.length} lost databases "${name}": ${ids.join(', ')}`,
+    { hint: 'Give the id of one: "moln db lost" shows of when they are' },
+  );
+}
+
+export function lostIncomplete(name: string, why: string): MolnError {
+  return new MolnError(
+    'DATABASES_LOST_INCOMPLETE',
+    `Of the lost database "${name}" not all stripes can be had as of one moment: ${why}`,
+    { hint: 'Recover once more with all disks that there are: "moln recover FOLDER…"' },
+  );
+}

@@ -2,27 +2,21 @@
  * The past of one database: notes now and then what its stripes have, and makes of it, while the log still reaches back so far, what a new
  * database begins with.
  */
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { removeTree } from '../base/disk.ts';
 import { messageOf } from '../base/errors.ts';
-import { randomId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import { isoTime, type Clock } from '../base/time.ts';
 import {
-  buildCopyAt,
-  FolderSnapshots,
-  hashFile,
   isInReach,
   markAt,
   type ReaderPool,
-  RegistryLog,
+  type RegistryLog,
   type SnapshotStore,
   surplus,
   type TimeMark,
   TimeMarks,
 } from '../database/database.ts';
 import type { Registry } from '../registry/registry.ts';
+import { beginDatabase } from './beginning.ts';
 import type { Restorable, Restored } from './control.ts';
 import { outOfReach } from './errors.ts';
 import { MARK_EVERY_MS, MARKS_COARSE_MS, MARKS_FINE_MS, RESTORE_WINDOW_MS } from './limits.ts';
@@ -69,6 +63,11 @@ export class History {
     return { from: oldest.at, to: newest.at };
   }
 
+  /** As noted; undefined where it is not known. */
+  get marks(): readonly TimeMark[] | undefined {
+    return this.#known;
+  }
+
   /** Runs until the signal aborts. `isMine`: whether this node notes, which is where stripe 0 is led. */
   async run(isMine: () => boolean, signal: AbortSignal): Promise<void> {
     const { clock, logger, name } = this.#options;
@@ -96,49 +95,12 @@ export class History {
     const [oldest] = marks;
     const mark = at > clock.now() ? undefined : markAt(marks, at);
     if (mark === undefined) throw outOfReach(name, isoTime(at), oldest && isoTime(oldest.at));
-    try {
-      const log = new RegistryLog({ registry, database: id, clock });
-      await Promise.all(
-        mark.indexes.map((index, number) =>
-          this.#begin({ stripe: stripeName(number), index, log, folder }),
-        ),
-      );
-      await log.takeIdsOf(this.#options.id);
-      return { at: mark.at, stripes: mark.indexes.length };
-    } catch (error) {
-      await registry.commit([], [{ kind: 'deletePrefix', prefix: `/db/${id}/` }]);
-      await removeTree(folder);
-      throw error;
-    }
-  }
-
-  /** Of one stripe: its file as a snapshot of the new database, and the log behind it. */
-  async #begin(wanted: {
-    readonly stripe: string;
-    readonly index: number;
-    readonly log: RegistryLog;
-    readonly folder: string;
-  }): Promise<void> {
-    const { log: from, snapshots, pool, node } = this.#options;
-    const { stripe, index, log, folder } = wanted;
-    const built = join(folder, 'restored', `${stripe}.sqlite`);
-    const packed = join(folder, 'restored', `${stripe}-packed.sqlite`);
-    await buildCopyAt({ stripe, log: from, snapshots, path: built, index });
-    const applied = await pool.copy(built, packed);
-    const snapshot = {
-      id: `${applied.index.toString(16).padStart(16, '0')}-${randomId()}`,
-      index: applied.index,
-      hash: Buffer.from(applied.hash).toString('hex'),
-      schemaVersion: applied.schemaVersion,
-      sha256: await hashFile(packed),
-      bytes: (await stat(packed)).size,
-      nodes: [node],
-    };
-    const own = new FolderSnapshots(new Map([[node, join(folder, 'snapshots')]]));
-    await own.put(stripe, snapshot.id, packed);
-    await log.begin(stripe, snapshot);
-    for (const path of [built, packed])
-      for (const suffix of ['', '-wal', '-shm']) await removeTree(`${path}${suffix}`);
+    const { log, snapshots, node, pool } = this.#options;
+    await beginDatabase(
+      { log, snapshots, indexes: mark.indexes, ids: await log.ids() },
+      { registry, id, folder, node, pool, clock },
+    );
+    return { at: mark.at, stripes: mark.indexes.length };
   }
 
   async #note(): Promise<void> {

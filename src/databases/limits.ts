@@ -106,6 +106,9 @@ export const SNAPSHOT_PIECE_BYTES: number = 4 * 1024 * 1024;
 export const PREFERENCE_MS = 150;
 /** Entries that a copy may lack and still counts as one that has everything. */
 export const COPY_LAG_MAX = 100;
+/** Pauses before a copy that could not be filled beside is tried again. */
+export const FILL_AGAIN_FIRST_MS = 1000;
+export const FILL_AGAIN_MOST_MS = 60_000;
 /** How often it is noted what a database has, so that one can go back to it; what is older is thinned out. */
 export const MARK_EVERY_MS = 5000;
 export const MARKS_FINE_MS: number = 3600 * 1000;

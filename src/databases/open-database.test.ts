@@ -15,6 +15,8 @@ const CONFIG: DatabaseConfig = {
   stripes: 2,
   splits: [],
   places: [['n1'], ['n2']],
+  copies: 2,
+  regions: [],
   tokenKey: '',
 };
 
@@ -35,11 +37,7 @@ test('a copy that is still being filled holds up no change, and may go again', a
     },
   });
   using links = new PeerLinks({ clock: systemClock });
-  await using database = openDatabase(on, {
-    config: CONFIG,
-    registry,
-    links,
-  });
+  await using database = openDatabase(on, { config: CONFIG, registry, links });
   await database.start();
   const both = { ...CONFIG, places: [['n1'], ['n2', 'n1']] };
   await database.change(both);
@@ -51,4 +49,42 @@ test('a copy that is still being filled holds up no change, and may go again', a
   await database.change(both);
   await until('the copy to be filled anew', () => database.copy('s1').status.applied.index > 0);
   assert.equal((await database.state()).why, undefined);
+});
+
+test('a copy beside that cannot be filled is told, and tried again by itself', async () => {
+  await using on = await startDatabase();
+  const other = await on.copy('n2', { name: 's1' });
+  assert.ok(await other.lead());
+  let isBroken = true;
+  const registry: Registry = new Proxy(on.registry, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      if (name !== 'get') return value.bind(target) as unknown;
+      return async (key: string) => {
+        if (isBroken && key.endsWith('/s1/head'))
+          throw new Error('What is there is not to be read');
+        return await target.get(key);
+      };
+    },
+  });
+  using links = new PeerLinks({ clock: systemClock });
+  await using database = openDatabase(on, { config: CONFIG, registry, links });
+  await database.start();
+  await database.change({ ...CONFIG, places: [['n1'], ['n2', 'n1']] });
+  const state = await until('it is told', async () => {
+    const now = await database.state();
+    return now.fillWhy === undefined ? undefined : now;
+  });
+  assert.match(`${state.fillWhy}`, /copy of s1 cannot be filled yet: What is there/);
+  assert.deepEqual([state.state, state.why], ['open', undefined]);
+  isBroken = false;
+  await until('the copy to be filled', () => {
+    try {
+      return database.copy('s1').status.applied.index > 0;
+    } catch {
+      return false;
+    }
+  });
+  await until('nothing is told', async () => (await database.state()).fillWhy === undefined);
 });

@@ -21,8 +21,10 @@ import { SqlEngine, TableIds } from '../sql/sql.ts';
 import { callerOf, LOCAL_CALLER } from './callers.ts';
 import type { DatabaseConfig, DatabaseState, Moved } from './control.ts';
 import { Copy } from './copy.ts';
+import { DescriptionDuty } from './description-duty.ts';
 import { notReady, sqlWrong, tooManyLevels } from './errors.ts';
 import { queryPlan, type QueryPlan } from './query-plan.ts';
+import { Fillings } from './fillings.ts';
 import { handOver } from './hand-over.ts';
 import { History } from './history.ts';
 import { LedStripe } from './led-stripe.ts';
@@ -92,11 +94,13 @@ export class OpenDatabase implements AsyncDisposable {
   readonly history: History;
   readonly scrub: ScrubDuty;
   readonly #vault: VaultDuty;
+  readonly #description: DescriptionDuty;
   #config: DatabaseConfig;
   #tokens: KnownTokens;
   #engine: SqlEngine | undefined;
   /** By who may come in and how it reads. */
   readonly #wires = new Map<string, Wire>();
+  readonly #fillings: Fillings;
   #splits: SplitDuty | undefined;
   #why: string | undefined;
   #vaultWhy: string | undefined;
@@ -146,6 +150,17 @@ export class OpenDatabase implements AsyncDisposable {
       pool: options.pool,
       clock,
       logger: log,
+    });
+    this.#fillings = new Fillings({
+      open: async (number) => await this.#openCopy(number, this.#rankOf(number)),
+      clock,
+      logger: log,
+    });
+    this.#description = new DescriptionDuty({
+      vault,
+      config: () => this.#config,
+      log: this.#log,
+      marks: () => this.history.marks,
     });
   }
 
@@ -231,6 +246,7 @@ export class OpenDatabase implements AsyncDisposable {
       primaries: await this.#primaries(),
       stripes,
       vaultWhy: this.#vaultWhy,
+      fillWhy: this.#fillings.why,
       restorable: this.history.reach,
       split: this.#splits?.state,
       slots: slotCounts(this.#engine?.set.slots.stripes ?? []),
@@ -288,6 +304,7 @@ export class OpenDatabase implements AsyncDisposable {
       signal.throwIfAborted();
       await this.#vault.tend(stripe.name, signal).catch((error: unknown) => failures.push(error));
     }
+    await this.#description.tend().catch((error: unknown) => failures.push(error));
     this.#vaultWhy = failures.length === 0 ? undefined : messageOf(failures[0]);
     if (failures.length > 0) throw failures[0];
   }
@@ -308,8 +325,11 @@ export class OpenDatabase implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // What is being opened ends when its copy is closed.
+    const filled = this.#fillings[Symbol.asyncDispose]();
     await this.#stack.disposeAsync();
     await Promise.all([...this.#copies.values()].map((copy) => copy[Symbol.asyncDispose]()));
+    await filled;
     this.#copies.clear();
   }
 
@@ -345,10 +365,10 @@ export class OpenDatabase implements AsyncDisposable {
         const rank = nodes.indexOf(record.node);
         const copy = this.#copies.get(number);
         if (rank >= 0 && copy === undefined) {
-          const opening = this.#openCopy(number, rank);
-          if (this.#engine === undefined) await opening;
-          else opening.catch((error: unknown) => this.#failed(error));
+          if (this.#engine === undefined) await this.#openCopy(number, rank);
+          else this.#fillings.fill(number);
         }
+        if (rank < 0) this.#fillings.leave(number);
         if (rank >= 0 || copy === undefined) return;
         this.#copies.delete(number);
         await copy[Symbol.asyncDispose]();
@@ -383,7 +403,9 @@ export class OpenDatabase implements AsyncDisposable {
     const copy = new Copy(stripe);
     this.#copies.set(number, copy);
     try {
-      await copy.start({ log: this.#log, record, rank, mayLead, isGone, clock, logger });
+      const isKeptElsewhere = (): boolean => this.snapshots.further.length > 0;
+      const shared = { mayLead, isGone, isKeptElsewhere, clock, logger };
+      await copy.start({ log: this.#log, record, rank, ...shared });
     } catch (error) {
       // It went again meanwhile.
       if (this.#stack.disposed || this.#copies.get(number) !== copy) return;
@@ -391,6 +413,10 @@ export class OpenDatabase implements AsyncDisposable {
       await copy[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  #rankOf(number: number): number {
+    return this.#config.places[number]?.indexOf(this.#options.record.node) ?? -1;
   }
 
   #othersOf(stripe: string): readonly string[] {

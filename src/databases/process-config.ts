@@ -49,6 +49,8 @@ export function processConfig(known: Known): DatabasesConfig {
       stripes: record.stripes,
       splits: record.splits ?? [],
       places: allPlaces(places.get(record.id) ?? { stripes: [] }),
+      copies: record.copies,
+      regions: record.regions,
       tokenKey: Buffer.from(keyOf(record)).toString('base64'),
     })),
     vault,

@@ -30,6 +30,16 @@ export interface DatabaseRecord {
   readonly tokenKey: string;
 }
 
+/** A database that somebody wants. */
+export interface CreateRequest {
+  readonly name: string;
+  /** Undefined: by the number of nodes. */
+  readonly stripes: number | undefined;
+  readonly copies: number | undefined;
+  readonly regions: readonly string[] | undefined;
+  readonly by: string;
+}
+
 /** Half of the slots of a stripe go to a new one. */
 export interface SplitRecord {
   readonly from: number;

@@ -5,7 +5,7 @@
 import { randomId } from '../base/ids.ts';
 import type { Clock } from '../base/time.ts';
 import type { Collection, Condition, Operation } from '../registry/registry.ts';
-import type { Restored, RestoreRequest } from './control.ts';
+import type { Restored } from './control.ts';
 import type { DroppedRecord } from './records.ts';
 
 /** Part of the commit that makes its record. */
@@ -16,8 +16,6 @@ export interface Claim {
 
 export interface RestoresOptions {
   readonly dropped: Collection<DroppedRecord>;
-  /** The process of this node does it. */
-  readonly ask: (request: RestoreRequest) => Promise<Restored>;
   readonly clock: Clock;
 }
 
@@ -36,18 +34,20 @@ export class Restores {
     return ids.filter((id) => !this.#underWay.has(id));
   }
 
-  /** `enter` makes the record of the new database, by one commit that has the claim in it. */
+  /**
+   * `ask`: the process of this node makes the beginning of the new database. `enter` makes its record, by one commit that has the claim in it.
+   */
   async make(
-    wish: { readonly name: string; readonly at: number; readonly as: string },
+    as: string,
+    ask: (id: string) => Promise<Restored>,
     enter: (id: string, restored: Restored, claim: Claim) => Promise<void>,
   ): Promise<Restored> {
-    const { dropped, ask, clock } = this.#options;
-    const { name, at, as } = wish;
+    const { dropped, clock } = this.#options;
     const id = randomId();
     this.#underWay.add(id);
     try {
       const { revision } = await dropped.create(id, { name: as, at: clock.now() });
-      const restored = await ask({ database: name, at, id });
+      const restored = await ask(id);
       const key = dropped.keyOf(id);
       await enter(id, restored, {
         conditions: [{ key, revision }],

@@ -1,13 +1,16 @@
 /**
- * Snapshots of one database in the file store, beside those on nodes: `DATABASE/STRIPE/FILE`. Here they are only put, had back and removed; whether what
- * comes is what was put is checked by whoever asks, against the log's record.
+ * Snapshots of one database in the file store, beside those on nodes: `DATABASE/STRIPE/FILE`, and what describes them. Here they are only put, had back and
+ * removed; whether what comes is what was put is checked by whoever asks, against the log's record.
  */
 import { createReadStream, createWriteStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { diskError, removeTree, renameDurable, temporaryName } from '../base/disk.ts';
 import { isMolnError, messageOf } from '../base/errors.ts';
 import { noSnapshot } from '../database/database.ts';
 import { type ObjectPlace, ObjectSocket } from '../net/net.ts';
+import { descriptionKey } from './description.ts';
 import { vaultAway } from './errors.ts';
 import { VAULT_SILENT_MS } from './limits.ts';
 
@@ -29,6 +32,11 @@ export class SnapshotVault {
     this.#options = options;
     const { place } = options;
     this.#objects = new ObjectSocket({ place, away: vaultAway, silentMs: VAULT_SILENT_MS });
+  }
+
+  /** Its id. */
+  get database(): string {
+    return this.#options.database;
   }
 
   /** It was made, be it reached or not. */
@@ -73,7 +81,33 @@ export class SnapshotVault {
     await this.#objects.remove(this.#keyOf(stripe, id));
   }
 
+  /** In place of what was told of it before; see `descriptionKey`. */
+  async describe(what: string, told: string): Promise<void> {
+    const key = descriptionKey(this.#options.database, what);
+    const bytes = Buffer.from(told);
+    await this.#objects.put(key, Readable.from([bytes], { objectMode: false }), bytes.length);
+  }
+
+  /** Undefined: nothing was told of it. */
+  async description(what: string): Promise<string | undefined> {
+    return await described(this.#objects, this.#options.database, what);
+  }
+
   #keyOf(stripe: string, id: string): string {
     return `${this.#options.database}/${stripe}/${id}`;
+  }
+}
+
+/** See `SnapshotVault.description`; for who looks at those of several databases. */
+export async function described(
+  objects: Pick<ObjectSocket, 'get'>,
+  database: string,
+  what: string,
+): Promise<string | undefined> {
+  try {
+    return await text(await objects.get(descriptionKey(database, what)));
+  } catch (error) {
+    if (isMolnError(error, 'FILES_NO_OBJECT')) return undefined;
+    throw error;
   }
 }

@@ -13,6 +13,7 @@ import {
   restoreSnapshot,
   type SnapshotStore,
 } from '../database/database.ts';
+import { DESCRIPTION_FORMAT, type StripeDescription } from './description.ts';
 import { VAULT_LIST_MS } from './limits.ts';
 import type { SnapshotVault } from './snapshot-vault.ts';
 import type { Snapshots } from './snapshots.ts';
@@ -29,14 +30,14 @@ export interface VaultDutyOptions {
 
 /** What this node knows of a stripe. */
 interface Known {
-  /** Id of its newest snapshot. */
-  readonly newest: string;
   /** When it was looked what is there. */
   readonly listedMs: number;
   /** What was there, and has been put since. */
   readonly there: Set<string>;
   /** Of what belongs there. */
   lacking: number;
+  /** Id of the newest snapshot that it is described with. */
+  described: string | undefined;
 }
 
 export class VaultDuty {
@@ -66,13 +67,13 @@ export class VaultDuty {
     const isOld = known === undefined || listedMs - known.listedMs > VAULT_LIST_MS;
     const newest = await log.snapshot(stripe);
     if (newest === undefined) return;
-    if (!isOld && known.newest === newest.id && known.lacking === 0) return;
+    if (!isOld && known.described === newest.id) return;
     const there = new Set(await vault.list(stripe));
     // Read after that: what is put was named by a record before, so what this one does not name never will be again.
     const record = (await log.snapshot(stripe)) ?? newest;
     const files = filesOf(record);
     const lacking = files.filter(({ id }) => !there.has(id));
-    const now: Known = { newest: record.id, listedMs, there, lacking: lacking.length };
+    const now: Known = { listedMs, there, lacking: lacking.length, described: known?.described };
     this.#known.set(stripe, now);
     const failures: unknown[] = [];
     for (const file of lacking) {
@@ -85,8 +86,13 @@ export class VaultDuty {
         failures.push(error);
       }
     }
-    // While something lacks, what was there before stays.
+    // While something lacks, what was there before stays, and is what is described.
     if (failures.length > 0) throw failures[0];
+    if (now.described !== record.id) {
+      const told: StripeDescription = { format: DESCRIPTION_FORMAT, snapshot: record };
+      await vault.describe(stripe, JSON.stringify(told));
+      now.described = record.id;
+    }
     for (const id of there) {
       if (files.some((file) => file.id === id)) continue;
       await vault.remove(stripe, id);

@@ -3,6 +3,7 @@ import type {
   DatabaseCloud,
   DatabaseDetail,
   DatabaseSummary,
+  LostDatabaseSummary,
   QueryDetail,
   QueryPlan,
   RestoredDatabase,
@@ -23,6 +24,7 @@ import {
   type Databases,
   type DatabaseState,
   type DatabaseView,
+  type LostDatabases,
   type Moved,
   type MoveRequest,
   isSystemDatabase,
@@ -35,6 +37,7 @@ import {
 
 export interface DatabaseCloudOptions {
   readonly databases: Databases;
+  readonly lost: LostDatabases;
   readonly peers: Peers;
   readonly events: Pick<Events, 'tell'>;
   readonly clock: Clock;
@@ -113,6 +116,7 @@ export class NodeDatabaseCloud implements DatabaseCloud {
     return {
       ...summaryOf(view, states, peers),
       snapshotsWait: states.find(({ state }) => state.vaultWhy !== undefined)?.state.vaultWhy,
+      copyWaits: copyWaits(states, nameOf),
       restorable: states.find(({ state }) => state.restorable !== undefined)?.state.restorable,
       stripeDetails: Array.from({ length: view.record.stripes }, (_, number) =>
         stripeDetail({ number, states, view, nameOf }),
@@ -153,6 +157,34 @@ export class NodeDatabaseCloud implements DatabaseCloud {
       `Database ${as} was made by ${by} with what ${name} had at ${isoTime(restored.at)}`,
     );
     return { database: as, at: restored.at };
+  }
+
+  async listLostDatabases(): Promise<readonly LostDatabaseSummary[]> {
+    const all = await this.#options.lost.list();
+    return all.map(({ id, description, snapshots, moment, why }) => ({
+      id,
+      name: description.name,
+      stripes: description.stripes,
+      at: moment?.at,
+      why,
+      bytes: snapshots.reduce((sum, one) => sum + (one?.bytes ?? 0), 0),
+    }));
+  }
+
+  async restoreLostDatabase(
+    name: string,
+    { as }: { readonly as: string },
+    by: string,
+  ): Promise<RestoredDatabase> {
+    const { databases, lost, events } = this.#options;
+    const { at } = await databases.restoreLost(await lost.get(name), { as, by });
+    const what = `of the snapshots of a lost one, as it was at ${isoTime(at)}`;
+    events.tell('database', `Database ${as} was made by ${by} ${what}`);
+    return { database: as, at };
+  }
+
+  async forgetLostDatabase(name: string, by: string): Promise<void> {
+    await this.#options.lost.forget(name, by);
   }
 
   async moveStripe(name: string, stripe: number, node: string, by: string): Promise<StripeDetail> {
@@ -450,4 +482,12 @@ function queriesOf(states: readonly NodeState[], key: 'queries' | 'slow'): reado
   return states
     .flatMap(({ node, state }) => state[key].map((one: QueryState) => ({ ...one, node })))
     .toSorted((a, b) => a.startedAt - b.startedAt);
+}
+
+function copyWaits(
+  states: readonly NodeState[],
+  nameOf: (id: string) => string,
+): string | undefined {
+  const found = states.find(({ state }) => state.fillWhy !== undefined);
+  return found && `${nameOf(found.node)}: ${found.state.fillWhy}`;
 }

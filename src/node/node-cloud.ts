@@ -386,6 +386,22 @@ export class NodeCloud extends NodeClusterCloud implements Cloud {
     return this.#options.databases.restoreDatabase(...asked);
   }
 
+  listLostDatabases(): ReturnType<Cloud['listLostDatabases']> {
+    return this.#options.databases.listLostDatabases();
+  }
+
+  restoreLostDatabase(
+    ...asked: Parameters<Cloud['restoreLostDatabase']>
+  ): ReturnType<Cloud['restoreLostDatabase']> {
+    return this.#options.databases.restoreLostDatabase(...asked);
+  }
+
+  forgetLostDatabase(
+    ...asked: Parameters<Cloud['forgetLostDatabase']>
+  ): ReturnType<Cloud['forgetLostDatabase']> {
+    return this.#options.databases.forgetLostDatabase(...asked);
+  }
+
   moveStripe(...asked: Parameters<Cloud['moveStripe']>): ReturnType<Cloud['moveStripe']> {
     return this.#options.databases.moveStripe(...asked);
   }

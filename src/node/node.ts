@@ -10,7 +10,7 @@ import type { Logger } from '../base/log.ts';
 import { systemClock } from '../base/time.ts';
 import { type FolderLock, openDataFolder } from './data-folder.ts';
 import { Events } from '../cluster/cluster.ts';
-import { DatabasePlacer, VaultSweeper } from '../databases/databases.ts';
+import { DatabasePlacer, LostDatabases, VaultSweeper } from '../databases/databases.ts';
 import { databaseReaders } from './database-readers.ts';
 import { Chronicle } from './chronicle.ts';
 import { HostMeter } from './host-facts.ts';
@@ -208,7 +208,8 @@ async function launch(
   feed.start();
   const live = new ClusterLive({ feed, peers: cluster.peers, clock, log: log.for('live') });
   const { registry, identity, workers } = base;
-  const sweeper = new VaultSweeper({ objects: files.kept.snapshots, registry });
+  const objects = files.kept.snapshots;
+  const sweeper = new VaultSweeper({ objects, registry });
   for (const worker of [accounts.sweeper(), identity.renewer(), sweeper]) workers.add(worker);
   // The API answers before this function has returned: until then there is no node to ask.
   const born = Promise.withResolvers<MolnNode>();
@@ -239,6 +240,7 @@ async function launch(
     gateway.mirror.routes().flatMap(({ hosts }) => hosts);
   const databaseCloud = new NodeDatabaseCloud({
     databases,
+    lost: new LostDatabases({ objects, registry, clock, log: log.for('databases') }),
     peers: cluster.peers,
     events,
     clock,

@@ -1,9 +1,16 @@
 /** What would happen to a text, and why nothing better: the data of `moln why query`. */
 import { type Fetch, fetchesOf, fetchText, stripesOf } from './gather.ts';
 import { whyFar } from './fired-rows.ts';
-import { whyFiredWide } from './fired-write.ts';
-import { areIdsGiven, withIdsFrom } from './given-ids.ts';
-import { narrowInsert } from './narrow-insert.ts';
+import {
+  firedInsert,
+  type ToldContext,
+  whyFiredWide,
+  wholeOf,
+  wholeOfChange,
+} from './fired-write.ts';
+import { areIdsUnseen } from './gathered-write.ts';
+import { areIdsGiven, type GivenIds, withIdsFrom } from './given-ids.ts';
+import { type NarrowInsert, narrowInsert } from './narrow-insert.ts';
 import { KEYS_MAX, whyWide } from './narrow-keyed.ts';
 import type { PinContext } from './pins.ts';
 import type { Prepared } from './plan-cache.ts';
@@ -12,6 +19,7 @@ import { routeOf } from './routed-write.ts';
 import { stripeText } from './scatter-run.ts';
 import { slotHomes } from '../slots/slots.ts';
 import { OWN_STRIPE } from './stripes.ts';
+import type { Table } from './table.ts';
 import type { SqlValue } from './values.ts';
 import type { InsertShape, RoutedShape } from './write-plan.ts';
 import { givenRows } from './write-run.ts';
@@ -87,10 +95,8 @@ function explainRead(
   }
 }
 
-function explainWrite(
-  { binding, write }: Prepared,
-  { pins, settings }: ExplainContext,
-): Explanation {
+function explainWrite({ binding, write }: Prepared, context: ExplainContext): Explanation {
+  const { pins, settings } = context;
   const stripeCount = pins.slots.count;
   const all = fetched(
     binding.tables.map((table) => ({ table, stripes: stripesOf(table, stripeCount) })),
@@ -109,23 +115,28 @@ function explainWrite(
       stripes: Array.from({ length: stripeCount }, (_, stripe) => stripe),
       stripeTexts: [binding.sql],
       combine: undefined,
-      why: narrow ?? '',
+      why:
+        narrow === undefined
+          ? ''
+          : `${narrow}${wholeWords(wholeOfInsert(binding, write, context))}`,
     };
   }
   const route = routeOf(write, pins);
   if (route === undefined) return wide('it calls a function that differs from stripe to stripe');
   const why = whyNarrowChange(write, settings);
   if (why !== undefined) {
-    const context = { ...settings, catalogue: pins.catalogue };
+    const { catalogue } = pins;
     const far =
-      write.fires === undefined ? whyWide(write, pins.catalogue) : whyFiredWide(write, context);
+      write.fires === undefined
+        ? whyWide(write, catalogue)
+        : whyFiredWide(write, { ...settings, catalogue });
     if (far !== undefined) return wide(far);
     return {
       plan: 'narrow write',
       stripes: route,
       stripeTexts: [write.sql],
       combine: undefined,
-      why,
+      why: `${why}${wholeWords(wholeOfChange(write, route, toldContext(binding, context)))}`,
     };
   }
   const { distkey } = write.table;
@@ -151,24 +162,61 @@ function whyNarrowInsert(
   return returningHasParameters ? 'its RETURNING has parameters' : undefined;
 }
 
-/** Asks who decides it, with rows that stand in for those that the source would give, and no NULL. */
+/** Why it has to be gathered. */
 function whyWideInsert(
   binding: Prepared['binding'],
   shape: InsertShape,
   pins: PinContext,
   settings: ExplainContext['settings'],
 ): string | undefined {
-  const { catalogue } = pins;
-  const far = shape.fires && whyFar(shape.fires, { ...settings, catalogue });
+  const far = shape.fires && whyFar(shape.fires, { ...settings, catalogue: pins.catalogue });
   if (far !== undefined) return far;
+  const [narrow] = insertAlone(binding, shape, pins, settings);
+  return narrow === undefined ? 'the rows that it needs cannot be named' : undefined;
+}
+
+/** Asks who decides it, with rows that stand in for those that the source would give, and no NULL. */
+function insertAlone(
+  binding: Prepared['binding'],
+  shape: InsertShape,
+  pins: PinContext,
+  { foreignKeys }: ExplainContext['settings'],
+): readonly [NarrowInsert | undefined, GivenIds] {
   const given = givenRows(shape.node, { pins });
   const rows = given ?? [shape.columns.map(() => 0n)];
   const filled = areIdsGiven(shape.table, pins.slots.count)
     ? withIdsFrom(shape, rows, 1n)
     : { shape, rows, given: new Set<SqlValue>() };
-  const { foreignKeys } = settings;
-  const narrow = narrowInsert(binding, filled, { catalogue, pins, foreignKeys });
-  return narrow === undefined ? 'the rows that it needs cannot be named' : undefined;
+  const { catalogue } = pins;
+  return [narrowInsert(binding, filled, { catalogue, pins, foreignKeys }), filled];
+}
+
+/** Tables of which it fetches all rows for its triggers. */
+function wholeOfInsert(
+  binding: Prepared['binding'],
+  shape: InsertShape,
+  context: ExplainContext,
+): readonly Table[] {
+  const [alone, filled] = insertAlone(binding, shape, context.pins, context.settings);
+  if (alone === undefined || shape.fires === undefined) return [];
+  const fired = firedInsert(alone, filled, toldContext(binding, context));
+  return wholeOf(fired?.fetches ?? []);
+}
+
+function toldContext(
+  binding: Prepared['binding'],
+  { pins, settings }: ExplainContext,
+): ToldContext {
+  const { catalogue } = pins;
+  const areUnseen = areIdsUnseen(binding, { catalogue });
+  const { tables } = binding;
+  return { ...settings, catalogue, pins, tables, ids: undefined, areIdsUnseen: areUnseen };
+}
+
+function wholeWords(tables: readonly Table[]): string {
+  if (tables.length === 0) return '';
+  const names = tables.map(({ name }) => `"${name}"`).join(', ');
+  return `; of ${names} all rows are read, for its triggers do not name those that they need`;
 }
 
 function whyNarrowChange(

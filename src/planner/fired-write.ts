@@ -13,8 +13,10 @@ import { foldName, storedColumns, type Table } from './table.ts';
 import type { SqlRow, SqlValue } from './values.ts';
 import { type InsertShape, replaces, type RoutedShape } from './write-plan.ts';
 
-export type FiredContext = Omit<FiredOptions, 'replaces'> & {
-  readonly session: StripeSession;
+export type FiredContext = ToldContext & { readonly session: StripeSession };
+
+/** Enough to tell what would be fetched. */
+export type ToldContext = Omit<FiredOptions, 'replaces'> & {
   /** All that the statement and its triggers meet. */
   readonly tables: readonly Table[];
 };
@@ -23,7 +25,7 @@ export type FiredContext = Omit<FiredOptions, 'replaces'> & {
 export function firedInsert(
   narrow: NarrowInsert,
   { rows, shape }: GivenIds,
-  context: FiredContext,
+  context: ToldContext,
 ): NarrowInsert | undefined {
   const { fires: firing, node, table } = shape;
   if (firing === undefined) return narrow;
@@ -106,9 +108,44 @@ export async function firedChange(
       new: node.type === 'DeleteStmt' ? NOTHING : changedOf(node, table, old, context),
     };
   });
+  return { fetches: changeFetches(shape, rows, fetch, options), given: new Set() };
+}
+
+/** Tables of which an UPDATE or DELETE fetches all rows for its triggers, with one row that stands in for those that it changes. */
+export function wholeOfChange(
+  shape: RoutedShape,
+  route: readonly number[],
+  context: ToldContext,
+): readonly Table[] {
+  const { node, table } = shape;
+  if (node === undefined) return [];
+  const old = oldOf(
+    table,
+    storedColumns(table).map(() => 0n),
+  );
+  const next = node.type === 'DeleteStmt' ? NOTHING : changedOf(node, table, old, context);
+  const fetch = whereFetch(table, node, route, context.pins);
+  const rows = [{ old, new: next }];
+  const fetches = changeFetches(shape, rows, fetch, { ...context, replaces: false });
+  return wholeOf(fetches).filter((one) => one !== table);
+}
+
+/** Tables of which all rows are fetched. */
+export function wholeOf(fetches: readonly Fetch[]): readonly Table[] {
+  return fetches
+    .filter(({ stripes, where = '' }) => stripes.length > 0 && where === '')
+    .map(({ table }) => table);
+}
+
+function changeFetches(
+  { fires: firing, node, table }: RoutedShape,
+  rows: readonly FiringRow[],
+  fetch: Fetch,
+  options: FiredOptions & Pick<ToldContext, 'tables'>,
+): readonly Fetch[] {
+  if (firing === undefined || node === undefined) return [fetch];
   const event = node.type === 'DeleteStmt' ? 'delete' : 'update';
-  const of = { firing, rows, table, tables: context.tables, event } as const;
-  return { fetches: firedFetches([fetch], of, options), given: new Set() };
+  return firedFetches([fetch], { firing, rows, table, tables: options.tables, event }, options);
 }
 
 async function rowsOf(fetch: Fetch, session: StripeSession): Promise<readonly SqlRow[]> {
@@ -137,7 +174,7 @@ function changedOf(
   { sets }: Extract<NonNullable<RoutedShape['node']>, { type: 'UpdateStmt' }>,
   table: Table,
   old: FiringRow['old'],
-  { pins }: FiredContext,
+  { pins }: ToldContext,
 ): FiringRow['new'] {
   const values = new Map(old);
   for (const { colNames, expr } of sets) {

@@ -55,6 +55,10 @@ const STATEMENT_KEYS: ReadonlySet<string> = new Set(
   'Sid Effect Principal NotPrincipal Action NotAction Resource NotResource Condition'.split(' '),
 );
 const ARN = 'arn:aws:s3:::';
+const SOMEBODY = /^[^\s*?]+$/;
+const SERVICE_NAME = /^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/;
+const PRINCIPAL_ARN =
+  /^arn:aws[a-z-]*:(?:iam::[^:\s*?]*:(?:root|(?:user|role)\/[^\s*?]+)|iam::cloudfront:user\/CloudFront Origin Access Identity [A-Z0-9]+|sts::[^:\s*?]*:(?:assumed-role|federated-user)\/[^\s*?]+)$/;
 /** Before principals that are services; no id of anybody has a space. */
 const SERVICE = 'service ';
 
@@ -177,6 +181,7 @@ export function checkNewPolicy({ statements, unknown }: Policy): void {
   const ids = statements.flatMap(({ id }) => id ?? []);
   if (new Set(ids).size < ids.length) bad('Statement IDs (SID) in a single policy must be unique.');
   for (const statement of statements) {
+    if (!statement.principals.every(isPrincipal)) bad('Invalid principal in policy');
     if (!statement.actions.every(isAction)) bad('Policy has invalid action');
     if (!hasResources(statement)) bad('Action does not apply to any resource(s) in statement');
     for (const { operator, key, values } of statement.conditions) {
@@ -242,6 +247,13 @@ function applies(statement: Statement, question: PolicyQuestion): boolean {
   const resource = statement.resources.some((one) => matchesWild(one, question.resource));
   if (resource === statement.exceptResources) return false;
   return statement.conditions.every((condition) => conditionHolds(condition, question.context));
+}
+
+/** Everybody, or somebody whose name is whole: wildcards stand for nobody (AWS, "AWS JSON policy elements: Principal"). */
+function isPrincipal(principal: string): boolean {
+  if (principal === '*') return true;
+  if (principal.startsWith(SERVICE)) return SERVICE_NAME.test(principal.slice(SERVICE.length));
+  return principal.startsWith('arn:') ? PRINCIPAL_ARN.test(principal) : SOMEBODY.test(principal);
 }
 
 /** `*`, an id, or `arn:aws:iam::ACCOUNT:root` or `…:user/NAME`. */

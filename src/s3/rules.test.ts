@@ -177,6 +177,27 @@ test('policies: a deny wins, conditions are weighed', () => {
     assert.doesNotThrow(named(action), action);
   for (const action of ['s3:GetObjekt', 's3:PutBucketEncryption', 's3:Fetch*'])
     assert.throws(named(action), refused('MalformedPolicy'), action);
+  const principal = (AWS: unknown) => () =>
+    checkNewPolicy(policy({ ...allow, Principal: { AWS } }));
+  for (const who of [
+    '*',
+    'ann',
+    '123456789012',
+    'arn:aws:iam::123456789012:root',
+    ['arn:aws:iam:::user/team/bob', 'arn:aws:iam::ann:role/r', 'arn:aws:sts::1:assumed-role/r/s'],
+  ])
+    assert.doesNotThrow(principal(who), String(who));
+  for (const who of [
+    '',
+    'a b',
+    'ann*',
+    'arn:aws:iam::ann',
+    'arn:aws:iam::ann:user/*',
+    'arn:aws:s3:::b',
+  ])
+    assert.throws(principal(who), refused('MalformedPolicy'), who);
+  const service = policy({ ...allow, Principal: { Service: 'logging' } });
+  assert.throws(() => checkNewPolicy(service), refused('MalformedPolicy'));
   const others = policy(allow, { ...rest, Effect: 'Deny', NotPrincipal: { AWS: 'ann' } });
   checkNewPolicy(others);
   assert.deepEqual(

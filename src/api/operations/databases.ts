@@ -98,6 +98,7 @@ const stripeSchema: Schema<Wire<StripeDetail>> = object({
 const detailSchema: Schema<Wire<DatabaseDetail>> = object({
   ...summary,
   snapshotsWait: optional(text),
+  copyWaits: optional(text),
   restorable: optional(object({ from: count, to: count })),
   stripeDetails: array(stripeSchema),
   queries: array(query),
@@ -203,6 +204,60 @@ export const databaseOperations: readonly Operation[] = [
     },
     handle: (cloud, { path, body, caller }) =>
       cloud.restoreDatabase(path('database'), body, caller.name),
+  }),
+  defineOperation({
+    id: 'listLostDatabases',
+    method: 'GET',
+    path: '/api/lost-databases',
+    scope: 'read',
+    tag: 'databases',
+    summary: 'Databases of a lost cluster, whose snapshots came back with its files',
+    description:
+      'Those of which the file store has snapshots and this cluster has no record. Without `at` not all of its stripes can be had as of one moment, and `why` says why.',
+    answer: {
+      kind: 'json',
+      status: 200,
+      schema: array(
+        object({
+          id: text,
+          name: text,
+          stripes: count,
+          at: optional(count),
+          why: optional(text),
+          bytes: count,
+        }),
+      ),
+    },
+    handle: (cloud) => cloud.listLostDatabases(),
+  }),
+  defineOperation({
+    id: 'restoreLostDatabase',
+    method: 'POST',
+    path: '/api/lost-databases/{lost}/restores',
+    scope: 'deploy',
+    tag: 'databases',
+    summary: 'Make a new database of the snapshots of a lost one',
+    description:
+      'All stripes as of one moment, the newest that the snapshots lead to. What was written later is lost: it was in the commit log only. `{lost}` is a name or an id.',
+    json: object({ as: string({ description: 'Name of the new database' }) }),
+    answer: {
+      kind: 'json',
+      status: 201,
+      schema: object({ database: text, at: count }),
+    },
+    handle: (cloud, { path, body, caller }) =>
+      cloud.restoreLostDatabase(path('lost'), body, caller.name),
+  }),
+  defineOperation({
+    id: 'forgetLostDatabase',
+    method: 'DELETE',
+    path: '/api/lost-databases/{lost}',
+    scope: 'deploy',
+    tag: 'databases',
+    summary: 'Remove the snapshots of a lost database from the file store',
+    description: '`{lost}` is a name or an id. They go within ten minutes, and cannot be had back.',
+    answer: { kind: 'empty' },
+    handle: (cloud, { path, caller }) => cloud.forgetLostDatabase(path('lost'), caller.name),
   }),
   defineOperation({
     id: 'moveStripe',

@@ -90,24 +90,37 @@ export const IMPORT: CommandSpec = {
 
 export const RESTORE: CommandSpec = {
   name: 'restore',
-  summary: 'Run the SQL text of a dump in a database; or make a new one as it was at a time.',
+  summary:
+    'Run the SQL text of a dump in a database; or make a new one as it was at a time, or of snapshots of a lost one.',
   arguments: [NAME, { name: 'FILE', description: 'of dump or sqlite3 (-: stdin)' }],
   options: [
     { flags: '--at <TIME>', description: 'as 2027-01-31T12:00:00Z, or 10m for ten minutes ago' },
-    { flags: '--as <NEW>', description: 'with --at: the name of the new database' },
+    {
+      flags: '--from-snapshots',
+      description: 'of a lost cloud, which "moln recover" brought back: by name or id',
+    },
+    {
+      flags: '--as <NEW>',
+      description: 'with --at and --from-snapshots: the name of the new database',
+    },
   ],
   examples: [
     ['moln db restore shop shop.sql', ''],
     ['gunzip -c shop.sql.gz | moln db restore shop -', ''],
     ['moln db restore shop --at 10m --as shop-before', 'shop itself stays as it is'],
+    ['moln db restore shop --from-snapshots', 'see "moln db lost"'],
   ],
   run: async (context, input) => {
     const name = nameOf(input);
     const at = input.text('at');
+    if (input.flag('from-snapshots')) return await restoreLost(context, input);
     if (at !== undefined) return await restoreAt(context, input, at);
     const file = input.argument('FILE');
     if (file === undefined)
-      throw usageError('Nothing says what to restore', 'Give the file of a dump, or --at TIME');
+      throw usageError(
+        'Nothing says what to restore',
+        'Give the file of a dump, --at TIME or --from-snapshots',
+      );
     const lines =
       file === '-' ? linesOf(context.io.stdin) : linesOfFile(resolve(context.io.cwd, file));
     await using stream = context.client().sql(name);
@@ -119,6 +132,26 @@ export const RESTORE: CommandSpec = {
     return EXIT.ok;
   },
 };
+
+/** Of a database that was lost with its cloud. */
+async function restoreLost(context: Context, input: Input): Promise<number> {
+  const name = nameOf(input);
+  if (input.text('at') !== undefined || input.argument('FILE') !== undefined)
+    throw usageError('--from-snapshots takes what the snapshots have', 'Give no file and no --at');
+  const as = input.text('as') ?? name;
+  const restored = await context.client().restoreLostDatabase(name, { as });
+  if (context.json) context.words.json(restored);
+  else {
+    const at = isoTime(restored.at);
+    context.words.line(
+      `${as} is as it was at ${at}: all stripes, schema and ids as of that moment`,
+    );
+    context.words.line(
+      'What was written later is lost with the log of that cloud. Tokens of then open nothing: make new ones with "moln db token"',
+    );
+  }
+  return EXIT.ok;
+}
 
 /** The database itself stays as it is. */
 async function restoreAt(context: Context, input: Input, time: string): Promise<number> {

@@ -7,6 +7,7 @@ import { EXIT, usageError } from '../errors.ts';
 import { ask } from '../prompt.ts';
 import { count } from '../words.ts';
 import { DUMP, EXPORT, IMPORT, RESTORE } from './db-copy.ts';
+import { DB_LOST } from './db-lost.ts';
 import { DB_SCRUB } from './db-scrub.ts';
 import { SHELL } from './db-shell.ts';
 import { SEED } from './web-app.ts';
@@ -223,6 +224,7 @@ export const DB: CommandSpec = {
     SHELL,
     DUMP,
     RESTORE,
+    DB_LOST,
     IMPORT,
     EXPORT,
     TOKEN,
@@ -294,6 +296,7 @@ function printDatabase(context: Context, database: DatabaseDetail): void {
     const { from, to } = restorable;
     words.line(`Can be had as of any moment from ${isoTime(from)} to ${isoTime(to)}`);
   }
+  if (database.copyWaits !== undefined) words.note(database.copyWaits);
   if (database.snapshotsWait !== undefined)
     words.note(`Snapshots are not in the file store yet: ${database.snapshotsWait}`);
   noteEmptyRegions(context, database);

@@ -7,13 +7,18 @@ import { mkdir, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { davLack, mountDav, unmountDav } from '../../base/davfs.ts';
 import { messageOf, MolnError } from '../../base/errors.ts';
-import { systemClock } from '../../base/time.ts';
+import { type Clock, systemClock } from '../../base/time.ts';
 import type { CommandSpec, Context } from '../command.ts';
 import { EXIT, usageError } from '../errors.ts';
 import { readPlace } from './files-words.ts';
 
 const NAME_CHARACTERS = 30;
 const DIGEST_CHARACTERS = 16;
+const USER = 'moln';
+/** A new token gets to the process that serves WebDAV by itself, moments after it was made. */
+const KNOWN_WITHIN_MS = 10_000;
+const KNOWN_LOOK_MS = 20;
+const UNAUTHORIZED = 401;
 const DIR = { name: 'DIR', description: 'a folder of this machine', required: true };
 
 export const MOUNT: CommandSpec = {
@@ -47,8 +52,9 @@ export const MOUNT: CommandSpec = {
       scope: isReadOnly ? 'read' : 'deploy',
     });
     try {
+      await untilLetIn(`${webdav}/`, { user: USER, password: token, clock: context.clock });
       const options = [`uid=${input.text('user') ?? 'root'}`, isReadOnly ? 'ro' : 'rw'];
-      await mountDav({ url, folder, user: 'moln', password: token, options });
+      await mountDav({ url, folder, user: USER, password: token, options });
     } catch (error) {
       await client.revokeToken(detail.id);
       throw new MolnError('CLI_MOUNT', `"${folder}" cannot be mounted: ${messageOf(error)}`, {
@@ -83,6 +89,28 @@ export const UNMOUNT: CommandSpec = {
     return EXIT.ok;
   },
 };
+
+/** davfs2 gives up at the first refusal. Throws when that lasts for `KNOWN_WITHIN_MS`. */
+export async function untilLetIn(
+  url: string,
+  {
+    user,
+    password,
+    clock,
+  }: { readonly user: string; readonly password: string; readonly clock: Clock },
+): Promise<void> {
+  const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+  const headers = { authorization, depth: '0' };
+  const givenUpMs = clock.monotonicMs() + KNOWN_WITHIN_MS;
+  for (;;) {
+    const answer = await fetch(url, { method: 'PROPFIND', headers });
+    await answer.body?.cancel();
+    if (answer.status !== UNAUTHORIZED) return;
+    if (clock.monotonicMs() > givenUpMs)
+      throw new Error(`WebDAV refuses the new token for ${KNOWN_WITHIN_MS} ms`);
+    await clock.sleep(KNOWN_LOOK_MS);
+  }
+}
 
 function requireSystem(): void {
   if (process.getuid?.() !== 0) throw notRoot('mount');

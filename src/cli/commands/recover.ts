@@ -8,6 +8,7 @@ import type { CommandSpec, Context, Input } from '../command.ts';
 import { EXIT, usageError } from '../errors.ts';
 import { showSteps } from '../progress.ts';
 import { count } from '../words.ts';
+import { printLost } from './db-lost.ts';
 
 const LOOK_EVERY_MS = 500;
 const FOLDERS = {
@@ -91,8 +92,10 @@ async function bringBack(context: Context, input: Input, withCatalogue: boolean)
   }
   const lacks = state.missingBlocks + state.incomplete.length + state.sealed;
   const isWhole = state.why === undefined && lacks === 0;
-  if (context.json) context.words.json(state);
-  else print(context, state);
+  if (!context.json) print(context, state);
+  const lost = state.why === undefined ? await context.client().lostDatabases() : [];
+  if (context.json) context.words.json({ ...state, databases: lost });
+  else if (lost.length > 0) printLost(context, lost);
   return isWhole ? EXIT.ok : EXIT.failed;
 }
 
