@@ -102,9 +102,12 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
   requestBytes(buffer: Buffer, from: number, to: number): void {
     const { socket } = this;
     if (socket === undefined) return;
-    this.requestBytesSent += to - from;
+    this.sent.bodyBytes += to - from;
     this.sinceMs = this.plane.coarseMs;
     const chunked = this.requestKind === BODY.chunked && this.phase !== PHASE.tunnel;
+    // It may say that it has done nothing with it.
+    if (this.phase === PHASE.head && this.upstream?.http2 !== undefined)
+      this.sent.hold(buffer, from, to, chunked);
     if (chunked) socket.out.text(chunkLine(to - from));
     socket.out.copied(buffer, from, to);
     if (chunked) socket.out.text('\r\n');
