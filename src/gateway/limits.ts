@@ -89,6 +89,9 @@ export const ASKING = {
   backlogPauseMs: 10,
 } as const;
 
+/** Times that a request may come through gateways like this one; more are a circle (RFC 9110 7.6.3). */
+export const PASSES_MAX = 16;
+
 /** Of the port for gateways of other nodes. Who goes beyond one of them loses the connection. */
 export const NODE_DOOR = {
   /** Per process, handshakes included. */
