@@ -60,7 +60,7 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
     }
     const way = limitedWay(head, connection.request.method);
     if (way === 'here') {
-      answerHere(connection, connection.request.method);
+      answerHere(connection);
       return;
     }
     this.upgrading = framing.upgrade && upgradeProtocols(head) !== '';

@@ -24,9 +24,9 @@ export function goesInCircles(head: RequestHead): boolean {
   return passes > PASSES_MAX;
 }
 
-/** What is changed about a request whose way is limited; undefined where it is not, 'here' where it ends. */
+/** What is changed about a request whose way is limited; undefined where it is not, 'here' where it ends. TRACE is served to nobody. */
 export function limitedWay(head: RequestHead, method: string): HeadChange | 'here' | undefined {
-  if (method !== 'OPTIONS' && method !== 'TRACE') return undefined;
+  if (method !== 'OPTIONS') return undefined;
   const [value] = valuesOf(head, 'max-forwards');
   if (value === undefined || !/^\d+$/.test(value)) return undefined;
   const left = Math.min(Number(value), Number.MAX_SAFE_INTEGER);
@@ -34,12 +34,11 @@ export function limitedWay(head: RequestHead, method: string): HeadChange | 'her
   return { drop: ['max-forwards'], lines: `Max-Forwards: ${left - 1}\r\n` };
 }
 
-/** As its last recipient. A TRACE would show whoever asks what was added on the way, so it is refused. */
-export function answerHere(connection: Connection, method: string): void {
-  const status = method === 'OPTIONS' ? 200 : 405;
+/** As its last recipient (RFC 9110 9.3.7). */
+export function answerHere(connection: Connection): void {
   const allow = 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
-  const head = `${statusLine(status)}\r\n${connection.plane.dateLine}${allow}Content-Length: 0\r\n`;
-  connection.answerBodyless(status, head);
+  const head = `${statusLine(200)}\r\n${connection.plane.dateLine}${allow}Content-Length: 0\r\n`;
+  connection.answerBodyless(200, head);
 }
 
 /** Of a field without an id. */
