@@ -168,7 +168,7 @@ function checkBody(expected: Expected, seen: Seen, status: number): void {
 /** By Cache-Status, and by what the cache added to the client's request. */
 function sourceOf({ answer, asked, said, wishes }: Seen): Source {
   const status = statusOf(answer);
-  if (/; hit\b/.test(status)) return 'cache';
+  if (/; hit\b|; ttl=\S+ detail=error/.test(status)) return 'cache';
   const ifRange = asked.at(-1)?.fields.get('if-range');
   const last = said.at(-1);
   if (last === 206 && ifRange !== undefined && ifRange !== wishes.get('if-range')) return 'joined';

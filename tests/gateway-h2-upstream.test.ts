@@ -14,7 +14,15 @@ import type { RouteConfig, UpstreamTlsConfig } from '../src/gateway/config.ts';
 import { H2_UPSTREAM } from '../src/gateway/limits.ts';
 import { ManualClock } from '../testing/manual-clock.ts';
 import { startTcpProxy } from '../testing/tcp-proxy.ts';
-import { AUTHORITY, H2Client, httpsListener, issue, startH2 } from './gateway-h2-kit.ts';
+import {
+  acceptOf,
+  AUTHORITY,
+  dialTls,
+  H2Client,
+  httpsListener,
+  issue,
+  startH2,
+} from './gateway-h2-kit.ts';
 import { Gateway, proxyRoute, until } from './gateway-kit.ts';
 
 interface App {
@@ -298,6 +306,106 @@ test('a connection that says nothing any more is left, and so is one without req
   clock.advance(H2_UPSTREAM.idleMs + 1000);
   assert.equal(await call(), 200);
   assert.equal(app.connections, 3);
+});
+
+test('a connection that is too old ends with its last request, and others go over a new one', async (t) => {
+  let asked: ServerHttp2Stream | undefined;
+  const app = await startGrpc(t, (stream, headers) => {
+    stream.respond({ ':status': 200 });
+    if (headers[':path'] === '/long') asked = stream;
+    else stream.end('well');
+  });
+  const clock = new ManualClock();
+  const address = { kind: 'tcp', host: '127.0.0.1', port: app.port, http2: true } as const;
+  const gateway = await Gateway.start([proxyRoute([{ id: 'grpc', address }])], {
+    listeners: [httpsListener(await issue(['a.example']))],
+    clock,
+  });
+  t.after(() => gateway[Symbol.asyncDispose]());
+  const client = new H2Client(gateway);
+  assert.equal((await client.get('/')).status, 200);
+  clock.advance(1000);
+  // Never idle for long.
+  const stepMs = H2_UPSTREAM.idleMs / 2;
+  for (let ageMs = 0; ageMs < H2_UPSTREAM.ageMs - stepMs; ageMs += stepMs) {
+    clock.advance(stepMs);
+    assert.equal((await new H2Client(gateway).get('/')).status, 200);
+  }
+  assert.equal(app.connections, 1);
+  const late = new H2Client(gateway);
+  const long = late.get('/long');
+  await until('the long one', () => asked !== undefined);
+  clock.advance(stepMs);
+  clock.advance(stepMs);
+  assert.equal((await late.get('/')).status, 200);
+  assert.equal(app.connections, 2);
+  asked?.end('long');
+  assert.equal((await long).body.toString(), 'long');
+  await until('the end of the old one', () => asked?.session?.destroyed !== false);
+});
+
+test('a WebSocket is extended CONNECT where the upstream takes that, from clients of both versions', async (t) => {
+  const server = createServer({ settings: { enableConnectProtocol: true } });
+  const app = await startGrpc(
+    t,
+    (stream, headers) => {
+      if (headers[':path'] === '/no') {
+        stream.respond({ ':status': 403, 'content-length': 2 });
+        stream.end('no');
+        return;
+      }
+      stream.respond({ ':status': 200, 'sec-websocket-protocol': 'chat' });
+      stream.on('data', (bytes: Buffer) => stream.write(bytes.toString().toUpperCase()));
+      stream.on('end', () => stream.end('bye'));
+    },
+    server,
+  );
+  const gateway = await before(t, app);
+  const key = 'dGhlIHNhbXBsZSBub25jZQ==';
+  const old = dialTls(gateway, ['http/1.1']);
+  let seen = '';
+  old.on('data', (bytes: Buffer) => {
+    seen += bytes.toString('latin1');
+  });
+  const ask = (path: string): string =>
+    `GET ${path} HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\n\r\n`;
+  old.write(ask('/no'));
+  await until('the refusal', () => /^HTTP\/1.1 403 [^]*\r\n\r\nno$/.test(seen));
+  seen = '';
+  old.write(ask('/chat'));
+  await until('the change', () => seen.endsWith('\r\n\r\n'));
+  assert.match(seen, /^HTTP\/1.1 101 /);
+  assert.match(seen, /upgrade: websocket\r\n/i);
+  assert.match(
+    seen,
+    new RegExp(`sec-websocket-accept: ${acceptOf(key).replace('+', '\\+')}\r\n`, 'i'),
+  );
+  assert.match(seen, /sec-websocket-protocol: chat\r\n/);
+  const [, asked] = app.asked;
+  assert.deepEqual(
+    [asked?.[':method'], asked?.[':protocol'], asked?.[':path'], asked?.['sec-websocket-key']],
+    ['CONNECT', 'websocket', '/chat', undefined],
+  );
+  assert.equal(asked?.['sec-websocket-version'], '13');
+  seen = '';
+  old.write('hello');
+  await until('an echo', () => seen === 'HELLO');
+  old.end();
+  await until('the end', () => seen === 'HELLObye' && old.readableEnded);
+  const { session } = new H2Client(gateway);
+  await once(session, 'remoteSettings');
+  const fields = { ':authority': 'a.example', ':scheme': 'https', ':path': '/chat' };
+  const stream = session.request(
+    { ':method': 'CONNECT', ':protocol': 'websocket', ...fields, 'sec-websocket-version': '13' },
+    { endStream: false },
+  );
+  const [head] = await once(stream, 'response');
+  assert.deepEqual([head[':status'], head['sec-websocket-protocol']], [200, 'chat']);
+  stream.write('again');
+  const [bytes] = await once(stream, 'data');
+  assert.equal(String(bytes), 'AGAIN');
+  stream.close();
+  assert.equal(app.connections, 1);
 });
 
 test('checks go over the same connection, and who fails them is left out', async (t) => {

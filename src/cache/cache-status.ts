@@ -55,7 +55,9 @@ const DETAILED: ReadonlySet<Why> = new Set<Why>([
 export function cacheStatusLine(status: CacheStatus): string {
   const { kind, why, ttlS, fwdStatus, prior = '' } = status;
   let member = status.name ?? CACHE_NAME;
-  if (kind === 'hit' || kind === 'stale') member += '; hit';
+  // RFC 9211 2.1: what was forwarded is no hit, whatever the client gets for it.
+  const isHit = (kind === 'hit' || kind === 'stale') && fwdStatus === undefined;
+  if (isHit) member += '; hit';
   else if (kind !== 'unsatisfied') member += `; fwd=${FORWARDED[why]}`;
   if (fwdStatus !== undefined) member += `; fwd-status=${fwdStatus}`;
   if (ttlS !== undefined) member += `; ttl=${ttlS}`;

@@ -104,6 +104,16 @@ export function select<S extends HasEntry>(
   return best;
 }
 
+/** All variants that the request agrees with. */
+export function selectable<S extends HasEntry>(
+  request: CacheRequest,
+  candidates: Candidates<S>,
+): readonly S[] {
+  if (candidates === undefined) return [];
+  const list = isList(candidates) ? candidates : [candidates];
+  return list.filter(({ entry }) => isUsable(request, entry));
+}
+
 export function isList<S extends HasEntry>(
   candidates: S | readonly S[],
 ): candidates is readonly S[] {

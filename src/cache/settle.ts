@@ -3,7 +3,14 @@
  * outcome is a list of deeds for whoever owns tiers and sockets; nothing is done here.
  */
 import { answerWith, holds } from './answer.ts';
-import { isList, select, type Candidates, type Decision, type HasEntry } from './decide.ts';
+import {
+  isList,
+  select,
+  selectable,
+  type Candidates,
+  type Decision,
+  type HasEntry,
+} from './decide.ts';
 import { isSameVariant, mayServeOnFailure, type Entry } from './entry.ts';
 import { freshen, freshenByHead, identified, listOf, type Update } from './freshen.ts';
 import { join, mayJoin, type Join } from './partial.ts';
@@ -129,23 +136,19 @@ function settleNotModified<S extends HasEntry>(
   return { kind: 'refreshed', stored, entry: own.entry, updates: unstored ? [] : updates };
 }
 
+/** RFC 9111 4.3.5: each stored answer that the request could have got. */
 function settleHead<S extends HasEntry>(
   request: CacheRequest,
   candidates: Candidates<S>,
   response: CacheResponse,
   settings: CacheSettings,
 ): Outcome<S> {
-  const stored = select(request, candidates);
-  if (stored === undefined || response.status !== 200 || stored.entry.status !== 200) {
-    return pass('head');
-  }
-  const update = freshenByHead(stored, request, response, settings);
-  return {
-    kind: 'pass',
-    why: 'head',
-    updates: update.entry === stored.entry ? [] : [update],
-    removes: [],
-  };
+  if (response.status !== 200) return pass('head');
+  const updates = selectable(request, candidates)
+    .filter(({ entry }) => entry.status === 200)
+    .map((stored) => freshenByHead(stored, request, response, settings))
+    .filter(({ stored, entry }) => entry !== stored.entry);
+  return { kind: 'pass', why: 'head', updates, removes: [] };
 }
 
 function settlePart<S extends HasEntry>(

@@ -2,6 +2,7 @@
 import { forwardedFields } from '../http/forwarded.ts';
 import type { ClientSocket } from './client-socket.ts';
 import type { Connection } from './connection.ts';
+import { viaLine } from './via.ts';
 
 /** Where the client connected to, for one that sent no Host. */
 export function localAuthority({ localAddress = 'localhost', localPort }: ClientSocket): string {
@@ -14,12 +15,13 @@ export function clientScheme({ shape, owner }: Connection): 'http' | 'https' {
   return shape?.clientScheme ?? owner.protocol;
 }
 
-/** Lines about the client; a client that asks the same host again costs nothing. */
+/** Lines about the client and its way, `Via` first; a client that asks the same host again costs nothing. */
 export function clientFragment(connection: Connection, authority: string): string {
-  const { shape } = connection;
-  if (shape?.client !== undefined) {
+  const { shape, request } = connection;
+  // One connection may have requests of both versions.
+  if (shape?.client !== undefined || request.minor === 0) {
     return linesAbout(connection, authority, {
-      clientAddress: shape.client,
+      clientAddress: shape?.client ?? connection.clientAddress,
       protocol: clientScheme(connection),
     });
   }
@@ -38,7 +40,7 @@ function linesAbout(
   client: { readonly clientAddress: string; readonly protocol: 'http' | 'https' },
 ): string {
   const host = authority === '' ? connection.localAuthority : authority;
-  return forwardedLines({ ...client, host });
+  return `${viaLine(connection.request)}${forwardedLines({ ...client, host })}`;
 }
 
 export function forwardedLines(about: Parameters<typeof forwardedFields>[0]): string {

@@ -12,6 +12,7 @@ import { statusLine } from '../http/status.ts';
 import type { Dispatch, Proxy } from './responder.ts';
 import type { Route } from './route-table.ts';
 import type { StaticFiles } from './static-files.ts';
+import { goesInCircles } from './via.ts';
 
 /** `room`: the cache of now, for the routes that want one. */
 export function createDispatch(files: StaticFiles, room: () => CacheRoom | undefined): Dispatch {
@@ -19,6 +20,10 @@ export function createDispatch(files: StaticFiles, room: () => CacheRoom | undef
     const { target } = route.config;
     switch (target.kind) {
       case 'upstreams': {
+        if (goesInCircles(head)) {
+          connection.fail(508, 'The request goes in circles: an upstream leads back to a gateway');
+          return;
+        }
         proxyFor(connection, route, room).begin(head, route);
         return;
       }

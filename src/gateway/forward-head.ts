@@ -190,7 +190,7 @@ export function together(
 }
 
 /**
- * Writes the head to send upstream. `fragment` holds whole lines about the client (`X-Forwarded-For` and so on);
+ * Writes the head to send upstream. `fragment` holds whole lines about the client (`Via` first, then `X-Forwarded-For` and so on);
  * `connection.localAuthority` is Host for a client that sent none.
  */
 export function putRequestHead(
@@ -218,7 +218,7 @@ export function putRequestHead(
     putKeptLines(sink, head, head.lineAt(0), dropped | HOST_DROPPED, names);
   }
   if (session) sink.text(otherCookies(head));
-  sink.text(fragment);
+  sink.text(change?.drop.includes('via') === true ? withoutVia(fragment) : fragment);
   if (change !== undefined) sink.text(change.lines);
   if (framing.kind === BODY.length) sink.text(`Content-Length: ${framing.length}\r\n`);
   else if (framing.kind === BODY.chunked) sink.text('Transfer-Encoding: chunked\r\n');
@@ -228,6 +228,11 @@ export function putRequestHead(
     sink.text('TE: trailers\r\nConnection: TE\r\n');
   }
   sink.text('\r\n');
+}
+
+/** A route says otherwise. */
+function withoutVia(fragment: string): string {
+  return fragment.slice(fragment.indexOf('\n') + 1);
 }
 
 /** The same as text. */

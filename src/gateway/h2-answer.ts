@@ -2,7 +2,6 @@
  * The other way: what a `Connection` writes, in the form of HTTP/1.1, as one answer on a stream of HTTP/2. It was made or
  * checked by the gateway itself, so nothing here has to be forgiven.
  */
-import { createHash } from 'node:crypto';
 import { ChunkedDecoder, type ChunkSink } from '../http/chunked.ts';
 import { FIELD } from '../http/field-names.ts';
 import { BODY, type BodyKind, ResponseFraming } from '../http/framing.ts';
@@ -11,6 +10,7 @@ import { RESPONSE_HEAD_LIMITS } from '../http/limits.ts';
 import { ERROR, Field, type ServerConnection, type WireStream } from '../http2/http2.ts';
 import { ReadyHeads } from './h2-ready.ts';
 import type { TranslatedRequest } from './h2-request.ts';
+import { webSocketProof } from './web-socket-proof.ts';
 
 /** Room for the lines that the gateway adds. */
 const scratch = new ResponseHead({
@@ -32,8 +32,6 @@ const DROPPED: ReadonlySet<number> = new Set([
   FIELD.te,
 ]);
 const WEB_SOCKET_ACCEPT = 'sec-websocket-accept';
-/** RFC 6455 1.3. */
-const WEB_SOCKET_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
 const STATE = { head: 0, body: 1, tunnel: 2, done: 3 } as const;
 
@@ -185,7 +183,7 @@ export class H2Answer implements ChunkSink {
   /** RFC 8441 5: 200 here. Who cannot prove that it read the key did not mean this request. */
   private switched(stream: WireStream): void {
     const { webSocketKey = '', wire } = this;
-    const proof = createHash('sha1').update(`${webSocketKey}${WEB_SOCKET_GUID}`).digest('base64');
+    const proof = webSocketProof(webSocketKey);
     const fields = fieldsOf(scratch);
     if (!fields.some(({ name, value }) => name === WEB_SOCKET_ACCEPT && value === proof)) {
       this.state = STATE.done;

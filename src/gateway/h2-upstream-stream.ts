@@ -16,6 +16,8 @@ import { BODY, RequestFraming } from '../http/framing.ts';
 import { FIELD } from '../http/field-names.ts';
 import { type FieldScanner, RequestHead } from '../http/head.ts';
 import { RequestBody } from './request-body.ts';
+import { UnprocessedError } from './sent-request.ts';
+import { webSocketProof } from './web-socket-proof.ts';
 
 /** About a connection that is not one here (RFC 9113 8.2.2), or said in another way. */
 const DROPPED: ReadonlySet<number> = new Set([
@@ -28,6 +30,9 @@ const DROPPED: ReadonlySet<number> = new Set([
   FIELD.http2Settings,
 ]);
 
+/** One protocol is asked for, and this is it. */
+const WEB_SOCKET = /^websocket$/i;
+
 /** More than any client's limits and the lines that the gateway adds. */
 const head = new RequestHead({
   headBytesMax: 4 * 1024 * 1024,
@@ -36,11 +41,20 @@ const head = new RequestHead({
 });
 const framing = new RequestFraming();
 
+/** What a stream knows of its connection. */
+export interface StreamLink {
+  readonly scheme: 'http' | 'https';
+  /** The last stream that the upstream deals with. */
+  lastId(): number;
+  /** Called once, with whether an answer had begun. */
+  gone(answered: boolean): void;
+}
+
 export class H2UpstreamStream extends Socket implements ChunkSink {
   readonly #session: ClientHttp2Session;
-  readonly #scheme: 'http' | 'https';
-  /** Called once, with whether an answer had begun. */
-  #gone: ((answered: boolean) => void) | undefined;
+  readonly #link: StreamLink;
+  /** Of a WebSocket, whose bytes follow the head unframed (RFC 8441). */
+  #webSocketKey: string | undefined;
   #stream: ClientHttp2Stream | undefined;
   readonly #body = new RequestBody();
   /** Of the request's head, until all of it is there. */
@@ -53,15 +67,10 @@ export class H2UpstreamStream extends Socket implements ChunkSink {
   #isEnded = false;
   #trailers = '';
 
-  constructor(
-    session: ClientHttp2Session,
-    scheme: 'http' | 'https',
-    gone: (answered: boolean) => void,
-  ) {
+  constructor(session: ClientHttp2Session, link: StreamLink) {
     super({ allowHalfOpen: true });
     this.#session = session;
-    this.#scheme = scheme;
-    this.#gone = gone;
+    this.#link = link;
   }
 
   // The request ---------------------------------------------------------------------------------------------
@@ -94,6 +103,7 @@ export class H2UpstreamStream extends Socket implements ChunkSink {
   }
 
   override _final(done: (error?: Error | null) => void): void {
+    if (this.#webSocketKey !== undefined) this.#stream?.end();
     done();
   }
 
@@ -111,7 +121,9 @@ export class H2UpstreamStream extends Socket implements ChunkSink {
       at = head.end;
       this.#begin();
     }
-    if (at < all.length && !this.#body.done) {
+    if (at === all.length) return;
+    if (this.#webSocketKey !== undefined) this.#stream?.write(Buffer.from(all.subarray(at)));
+    else if (!this.#body.done) {
       this.#body.feed(all, at, all.length, this);
       if (this.#body.done) this.#stream?.end();
     }
@@ -121,9 +133,13 @@ export class H2UpstreamStream extends Socket implements ChunkSink {
     framing.read(head);
     this.#body.start(framing);
     this.#isHead = head.method === 'HEAD';
-    const isWhole = this.#body.done;
+    const fields = listed(head);
+    const isAllowed = this.#session.remoteSettings.enableConnectProtocol === true;
+    if (framing.upgrade && isAllowed && WEB_SOCKET.test(head.joined(FIELD.upgrade) ?? ''))
+      this.#webSocketKey = fields['sec-websocket-key'];
+    const isWhole = this.#body.done && this.#webSocketKey === undefined;
     const isChunked = framing.kind === BODY.chunked;
-    const stream = this.#session.request(this.#fieldsOf(), {
+    const stream = this.#session.request(this.#fieldsOf(fields), {
       endStream: isWhole,
       waitForTrailers: isChunked,
     });
@@ -151,13 +167,17 @@ export class H2UpstreamStream extends Socket implements ChunkSink {
     stream.on('close', () => this.#closed(stream.rstCode));
   }
 
-  #fieldsOf(): OutgoingHttpHeaders {
+  /** RFC 8441 5: what is GET with an upgrade there is CONNECT with a protocol here. */
+  #fieldsOf(fields: Record<string, string>): OutgoingHttpHeaders {
+    const isWebSocket = this.#webSocketKey !== undefined;
+    if (isWebSocket) delete fields['sec-websocket-key'];
     return {
-      ':method': head.method,
-      ':scheme': this.#scheme,
+      ':method': isWebSocket ? 'CONNECT' : head.method,
+      ...(isWebSocket ? { ':protocol': 'websocket' } : {}),
+      ':scheme': this.#link.scheme,
       ':authority': head.joined(FIELD.host) ?? '',
       ':path': head.target,
-      ...listed(head),
+      ...fields,
     };
   }
 
@@ -176,6 +196,13 @@ export class H2UpstreamStream extends Socket implements ChunkSink {
   #headed(fields: IncomingHttpHeaders, flags: number): void {
     this.#hasAnswer = true;
     const status = Number(fields[':status']);
+    if (this.#webSocketKey !== undefined && status >= 200 && status < 300) {
+      const accept = `sec-websocket-accept: ${webSocketProof(this.#webSocketKey)}\r\n`;
+      const upgrade = `connection: Upgrade\r\nupgrade: websocket\r\n${accept}`;
+      const text = `HTTP/1.1 101 Switching Protocols\r\n${linesOf(fields)}${upgrade}\r\n`;
+      this.#put(Buffer.from(text, 'latin1'));
+      return;
+    }
     const isWhole = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
     const hasLength = fields['content-length'] !== undefined;
     const isBodyless = this.#isHead || status === 204 || status === 304;
@@ -227,15 +254,21 @@ export class H2UpstreamStream extends Socket implements ChunkSink {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     const stream = this.#stream;
-    const gone = this.#gone;
-    this.#gone = undefined;
+    const isUnprocessed = error !== null && !this.#hasAnswer && this.#isUnprocessed();
     if (stream !== undefined && !stream.destroyed) {
       // What it still says is nobody's.
       stream.removeAllListeners('data').removeAllListeners('error').on('error', nothing);
       stream.close(constants.NGHTTP2_CANCEL);
     }
-    gone?.(this.#hasAnswer);
-    super._destroy(error, done);
+    this.#link.gone(this.#hasAnswer);
+    super._destroy(isUnprocessed ? new UnprocessedError(error.message) : error, done);
+  }
+
+  /** RFC 9113 8.7. */
+  #isUnprocessed(): boolean {
+    const { id, rstCode } = this.#stream ?? {};
+    const isRefused = rstCode === constants.NGHTTP2_REFUSED_STREAM;
+    return id === undefined || isRefused || id > this.#link.lastId();
   }
 }
 

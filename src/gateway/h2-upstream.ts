@@ -62,6 +62,9 @@ class Link {
   readonly #streams = new Set<H2UpstreamStream>();
   #isConnected = false;
   #isLeaving = false;
+  /** The last request that it deals with, once it has said that it leaves (RFC 9113 6.8). */
+  #lastId = Infinity;
+  #bornMs: number | undefined;
   #idleSinceMs: number | undefined;
   #pingedMs: number | undefined;
   /** One gave up before an answer: perhaps nobody is there any more. */
@@ -79,7 +82,10 @@ class Link {
     // Only then is it known how many requests it takes at once: what goes beyond that is refused (RFC 9113 5.1.2).
     session.once('remoteSettings', () => this.#connected());
     session.on('connect', () => this.#judge(socket));
-    session.on('goaway', () => this.leave());
+    session.on('goaway', (_code, lastId) => {
+      this.#lastId = lastId;
+      this.leave();
+    });
     session.on('error', (error) => this.#failed(error));
     session.on('close', () => {
       this.#failed(undefined);
@@ -98,10 +104,10 @@ class Link {
   }
 
   open(): H2UpstreamStream {
-    const stream: H2UpstreamStream = new H2UpstreamStream(
-      this.#session,
-      this.#scheme,
-      (answered) => {
+    const stream: H2UpstreamStream = new H2UpstreamStream(this.#session, {
+      scheme: this.#scheme,
+      lastId: () => this.#lastId,
+      gone: (answered) => {
         this.#streams.delete(stream);
         if (!answered) this.#isDoubted = true;
         if (this.#streams.size > 0) return;
@@ -109,7 +115,7 @@ class Link {
         if (!this.#isConnected) this.#socket.destroy();
         else if (this.#isLeaving) this.#session.close();
       },
-    );
+    });
     this.#streams.add(stream);
     this.#idleSinceMs = undefined;
     if (this.#isConnected) {
@@ -134,7 +140,9 @@ class Link {
     }
     const isIdle = this.#streams.size === 0;
     this.#idleSinceMs = isIdle ? (this.#idleSinceMs ?? nowMs) : undefined;
-    if (nowMs - (this.#idleSinceMs ?? nowMs) > H2_UPSTREAM.idleMs) this.leave();
+    this.#bornMs ??= nowMs;
+    const isOld = nowMs - this.#bornMs > H2_UPSTREAM.ageMs;
+    if (isOld || nowMs - (this.#idleSinceMs ?? nowMs) > H2_UPSTREAM.idleMs) this.leave();
     if (nowMs - (this.#pingedMs ?? nowMs) > H2_UPSTREAM.pongMs) {
       this.#session.destroy(new Error('The upstream says nothing any more'));
     } else if (this.#isDoubted && this.#isConnected && this.#pingedMs === undefined) {
@@ -166,6 +174,6 @@ class Link {
 
   #failed(error: Error | undefined): void {
     this.#isLeaving = true;
-    for (const stream of this.#streams) stream.destroy(error);
+    for (const stream of this.#streams) stream.destroy(error ?? new Error('It was closed'));
   }
 }

@@ -83,9 +83,14 @@ export const ASKING = {
   interimsMax: 16,
   /** Upstreams that die with it, before it is given up. */
   retriesMax: 3,
+  /** Of a request's body, until there is an answer, to be sent again when an upstream over HTTP/2 has not dealt with it. */
+  heldBytesMax: 65_536,
   /** Before connecting again to an upstream whose backlog is full; the connect time-out bounds it all. */
   backlogPauseMs: 10,
 } as const;
+
+/** Times that a request may come through gateways like this one; more are a circle (RFC 9110 7.6.3). */
+export const PASSES_MAX = 16;
 
 /** Of the port for gateways of other nodes. Who goes beyond one of them loses the connection. */
 export const NODE_DOOR = {
@@ -175,6 +180,8 @@ export const H2_UPSTREAM = {
   connectionWindowBytes: 1_048_576,
   /** Without a request. */
   idleMs: 60_000,
+  /** In all: so that a name that has moved to other addresses is asked for these. */
+  ageMs: 3_600_000,
   /** From a PING, sent when a request was given up without an answer, to the end of a connection that says nothing. */
   pongMs: 5000,
 } as const;

@@ -22,6 +22,7 @@ import { beginStreamed, passInterim } from './streamed-answer.ts';
 import type { Upstream } from './upstream.ts';
 import { type FailureOptions, PHASE } from './exchange-phase.ts';
 import { UpstreamExchange } from './upstream-exchange.ts';
+import { answerHere, limitedWay } from './via.ts';
 
 /** A tunnel without a byte in either direction; web sockets that are alive ping far more often. */
 const TUNNEL_IDLE_MS = 3_600_000;
@@ -57,6 +58,11 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
       connection.fail(503, 'The route has no upstream', { retryAfterS: RETRY_AFTER_S });
       return;
     }
+    const way = limitedWay(head, connection.request.method);
+    if (way === 'here') {
+      answerHere(connection);
+      return;
+    }
     this.upgrading = framing.upgrade && upgradeProtocols(head) !== '';
     this.requestKind = framing.kind;
     this.requestNames = framing.names;
@@ -66,7 +72,7 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
       target: plane.target,
       fragment: clientFragment(connection, plane.target.authority),
       connection,
-      change: together(connection.request.trace?.change, connection.shape?.request),
+      change: together(way, together(connection.request.trace?.change, connection.shape?.request)),
     });
     connection.answerBy(this);
     this.times = connection.request.times;
@@ -102,9 +108,12 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
   requestBytes(buffer: Buffer, from: number, to: number): void {
     const { socket } = this;
     if (socket === undefined) return;
-    this.requestBytesSent += to - from;
+    this.sent.bodyBytes += to - from;
     this.sinceMs = this.plane.coarseMs;
     const chunked = this.requestKind === BODY.chunked && this.phase !== PHASE.tunnel;
+    // It may say that it has done nothing with it.
+    if (this.phase === PHASE.head && this.upstream?.http2 !== undefined)
+      this.sent.hold(buffer, from, to, chunked);
     if (chunked) socket.out.text(chunkLine(to - from));
     socket.out.copied(buffer, from, to);
     if (chunked) socket.out.text('\r\n');

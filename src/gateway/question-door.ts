@@ -25,6 +25,7 @@ import { QuestionExchange, refuseQuestion } from './question-exchange.ts';
 import { answersLine, RATE_FIELD, RATE_METHOD, readReports } from './rate-question.ts';
 import type { ConnectionOwner } from './responder.ts';
 import type { Route } from './route-table.ts';
+import { viaLine } from './via.ts';
 
 /** For connections that the kernel keeps until this process has time. */
 const BACKLOG = 1024;
@@ -196,11 +197,8 @@ class QuestionConnection extends Connection {
     const { authority } = this.request;
     this.#asker.protocol = question.scheme;
     this.fragmentAuthority = authority;
-    this.fragment = forwardedLines({
-      clientAddress: question.client,
-      protocol: question.scheme,
-      host: authority,
-    });
+    const about = { clientAddress: question.client, protocol: question.scheme, host: authority };
+    this.fragment = `${viaLine(this.request)}${forwardedLines(about)}`;
   }
 
   exchangeFor(room: CacheRoom, route: Route, question: Question): QuestionExchange {

@@ -19,6 +19,7 @@ import { choosePlain } from './plain-choice.ts';
 import type { Plane } from './plane.ts';
 import type { RequestTimes } from './request-times.ts';
 import type { Route } from './route-table.ts';
+import { SentRequest, UnprocessedError } from './sent-request.ts';
 import type { Upstream, UpstreamSocket, UpstreamUser } from './upstream.ts';
 
 const RETRY_AFTER_S = 1;
@@ -35,15 +36,13 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
   protected upstream: Upstream | undefined;
   protected socket: UpstreamSocket | undefined;
   protected requestDone = false;
-  protected requestBytesSent = 0;
+  protected readonly sent: SentRequest = new SentRequest();
   /** Coarse time of the last step forward in this phase. */
   protected sinceMs = 0;
   /** Of the client's request; undefined when there is no client. */
   protected times: RequestTimes | undefined;
   /** Only for routes that have chosen something about their upstreams. */
   protected balanced: BalancedRequest | undefined;
-  /** All of it, until there is an answer. */
-  private head: KeptHead | string = '';
   private readonly tried: Upstream[] = [];
   /** Something of the answer came: from here on there is no retry. */
   private answerBegan = false;
@@ -87,9 +86,8 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
   /** `head`: all of it; a `KeptHead` is given back when it is not needed any more. */
   protected ask(route: AskedRoute, head: KeptHead | string, requestDone: boolean): void {
     this.route = route;
-    this.head = head;
+    this.sent.begin(head);
     this.requestDone = requestDone;
-    this.requestBytesSent = 0;
     this.answerBegan = false;
     this.isHeading = false;
     this.interims = 0;
@@ -99,7 +97,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     // Setting it is a call into V8, even when nothing changes.
     if (this.tried.length > 0) this.tried.length = 0;
     const { balancer } = route;
-    this.balanced = balancer && new BalancedRequest(balancer, this.plane, this, head.toString());
+    this.balanced = balancer && new BalancedRequest(balancer, this.plane, this, this.sent.headText);
     if (this.mayHedge) this.balanced?.armHedge();
     this.obtain(route);
   }
@@ -184,10 +182,8 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     this.phase = PHASE.head;
     this.sinceMs = this.plane.coarseMs;
     this.times?.sent(this.plane.clock.monotonicMs());
-    const { head } = this;
-    if (typeof head === 'string') socket.out.text(head);
-    else head.sendTo(socket.out, this.requestDone);
-    // Sent once more, and the body was empty: its end went with the socket that died.
+    this.sent.sendTo(socket.out, this.requestDone);
+    // Sent once more: the end of the body went with the socket that died.
     if (this.requestDone) this.sendEnd();
   }
 
@@ -241,15 +237,9 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
   /** There will be no answer; in the middle of one this breaks the connection. */
   protected giveUp(status: number, error: string, options?: FailureOptions): void {
     this.leave();
-    this.forgetHead();
+    this.sent.forget();
     this.balanced = undefined;
     this.failed(status, error, options);
-  }
-
-  private forgetHead(): void {
-    const { head } = this;
-    this.head = '';
-    if (typeof head !== 'string') head.give();
   }
 
   protected refuseSwitch(): void {
@@ -357,7 +347,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     } else {
       this.leave();
     }
-    this.forgetHead();
+    this.sent.forget();
     this.balanced = undefined;
   }
 
@@ -388,19 +378,24 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
       if (systemCode(error) === 'EAGAIN') this.connectLater();
       else this.connectFailed();
     } else {
-      this.broken(`The upstream broke the connection: ${error?.message ?? 'closed'}`);
+      const isUnprocessed = error instanceof UnprocessedError;
+      this.broken(
+        `The upstream broke the connection: ${error?.message ?? 'closed'}`,
+        isUnprocessed,
+      );
     }
   }
 
   /** The upstream went away before its answer was complete. */
-  private broken(reason: string): void {
-    const { socket, upstream } = this;
-    const untouched = !this.answerBegan && this.requestBytesSent === 0 && !this.retriedFresh;
-    const safe = IDEMPOTENT.has(this.method) || !this.requestDone;
+  private broken(reason: string, isUnprocessed = false): void {
+    const { socket, upstream, balanced } = this;
+    const untouched = !this.answerBegan && this.sent.isRepeatable && !this.retriedFresh;
+    // RFC 9110 9.2.2: it died while it was idle, most likely; the request is sent once more.
+    const isOld = socket?.reused === true && (IDEMPOTENT.has(this.method) || !this.requestDone);
     if (this.promoteHedge()) return;
     this.leave();
-    if (untouched && safe && socket?.reused === true && upstream !== undefined) {
-      // RFC 9110 9.2.2: it died while it was idle, most likely; the request is sent once more.
+    const mayAgain = (): boolean => (isUnprocessed ? balanced?.takeRetry() !== false : isOld);
+    if (untouched && upstream !== undefined && mayAgain()) {
       this.retriedFresh = true;
       this.upstream = upstream;
       upstream.requests++;
@@ -410,15 +405,15 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
       return;
     }
     this.balanced?.failed();
-    if (this.mayAskAnother(upstream)) return;
+    if (this.mayAskAnother(upstream, isUnprocessed)) return;
     this.giveUp(502, reason);
   }
 
   /** Another upstream answers in place of one that died: nothing of an answer came, and asking twice does no harm. */
-  private mayAskAnother(failed: Upstream | undefined): boolean {
+  private mayAskAnother(failed: Upstream | undefined, isUnprocessed = false): boolean {
     const { route } = this;
-    const isHarmless = IDEMPOTENT.has(this.method) && !this.answerBegan;
-    if (!isHarmless || this.requestBytesSent > 0 || !this.requestDone) return false;
+    const isHarmless = isUnprocessed || (IDEMPOTENT.has(this.method) && this.requestDone);
+    if (!isHarmless || this.answerBegan || !this.sent.isRepeatable) return false;
     const most = this.balanced?.retriesMax ?? ASKING.retriesMax;
     if (failed === undefined || route === undefined || this.tried.length >= most) return false;
     if (route.upstreams.every((each) => each === failed || this.tried.includes(each))) return false;
@@ -441,7 +436,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
   // A second try at the same time ---------------------------------------------------------------------------
 
   get mayHedge(): boolean {
-    const isUntouched = !this.answerBegan && this.requestBytesSent === 0;
+    const isUntouched = !this.answerBegan && this.sent.bodyBytes === 0;
     return isUntouched && this.requestDone && IDEMPOTENT.has(this.method);
   }
 

@@ -6,6 +6,7 @@ import type { CaseTable } from './case.ts';
 import { CHOICES } from './choices.ts';
 import { CONDITIONAL } from './conditional.ts';
 import { CONTROL } from './control.ts';
+import { CORNERS } from './corners.ts';
 import { FRESHNESS } from './freshness.ts';
 import { HEAD } from './head.ts';
 import { HEURISTICS } from './heuristics.ts';
@@ -42,4 +43,5 @@ export const CACHE_CASES: readonly CaseTable[] = [
   CACHE_STATUS,
   INTERIM,
   CHOICES,
+  CORNERS,
 ];

@@ -167,7 +167,7 @@ export const STALE_USE: CaseTable = {
           origin: fails(status),
           expect: {
             ...STALE,
-            fields: { 'Cache-Status': `/hit; fwd-status=${status}; ttl=-1; detail=error/` },
+            fields: { 'Cache-Status': `/fwd=stale; fwd-status=${status}; ttl=-1; detail=error/` },
           },
         },
       ),
