@@ -101,11 +101,7 @@ function choosesId(shape: InsertShape, rows: readonly SqlRow[]): boolean {
 }
 
 /** Undefined when SQLite would refuse so long a text. */
-function fetchOf(
-  table: Table,
-  terms: readonly Term[],
-  { pins }: NarrowOptions,
-): Fetch | undefined {
+function fetchOf(table: Table, terms: readonly Term[], { pins }: NarrowOptions): Fetch | undefined {
   const known = terms.map(({ stripe }) => stripe).filter((stripe) => stripe !== undefined);
   const choices = choicesOf(terms);
   const values = choices.flatMap((choice) => choice.values);

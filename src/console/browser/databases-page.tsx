@@ -8,7 +8,7 @@ import { formatDuration } from '../../base/time.ts';
 import { formatBytes } from '../../base/units.ts';
 import { api } from './api.ts';
 import { DataTable } from './data-table.tsx';
-import { count, formatNumber } from './format.ts';
+import { count, formatAbsolute, formatNumber } from './format.ts';
 import { Ago } from './moment.tsx';
 import { databasePath } from './router.ts';
 import { Section } from './section.tsx';
@@ -121,7 +121,7 @@ const STRIPE_COLUMNS: readonly Column<StripeDetail>[] = [
         ...damaged.map(({ node, rebuilt }) => `built anew on ${node}: ${rebuilt}`),
         ...unread.map((one) => `not compared with the copy on ${one.node}: ${one.why}`),
       ];
-      return <span class="tone-warn">▲ {words.join('; ')}</span>;
+      return <span class="told tone-warn">▲ {words.join('; ')}</span>;
     },
   },
   {
@@ -234,6 +234,13 @@ export function DatabasePage(props: { readonly name: string }): VNode {
         <StateMark state={data.state} /> {data.why} {formatBytes(data.bytes)} at{' '}
         <code>{data.path}</code>
       </p>
+      {data.restorable === undefined ? null : (
+        <p class="quiet">
+          Can be had as of any moment from {formatAbsolute(data.restorable.from)} to{' '}
+          {formatAbsolute(data.restorable.to)}:{' '}
+          <code>moln db restore {name} --at TIME --as NEW</code>
+        </p>
+      )}
       <Section id="stripes" title="Stripes" command={`moln db stripes ${name}`}>
         <DataTable
           caption="Stripes"
