@@ -211,6 +211,9 @@ test('files of one machine', async (t) => {
   writeFileSync(join(site, 'index.html'), 'Hello');
   rmSync(join(site, 'img'), { recursive: true });
   const changed = { copied: ['index.html'], removed: ['img/ü 1%.png'], same: 1 };
+  const told = await node.cli('files', 'sync', site, 'www/v1', '--delete', '--dry-run');
+  assert.equal(told.stdout, '1 file to copy, 1 to remove, 1 alike\n');
+  assert.equal(told.stderr, '  index.html\n  img/ü 1%.png, to remove\n');
   assert.deepEqual(await sync(site, 'www/v1', '--delete'), changed, 'as long, and another one');
   const down = join(folder, 'down');
   mkdirSync(join(down, 'v1'), { recursive: true });

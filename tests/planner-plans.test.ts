@@ -151,6 +151,34 @@ test('a table that a trigger needs whole is told, and read', async () => {
   }
 });
 
+test('many rows with several keys ask for the rows that have those keys, and no others', async () => {
+  using stripes = new MemoryStripes(4);
+  using planner = new Planner(stripes, { budget: { rowsMax: 20, bytesMax: 1e6 } });
+  const connection = planner.connect();
+  await connection.execute('PRAGMA foreign_keys = ON');
+  await connection.execute('CREATE TABLE team(id INTEGER PRIMARY KEY)');
+  await connection.execute(
+    'CREATE TABLE player(id INTEGER PRIMARY KEY, name TEXT COLLATE NOCASE UNIQUE, number TEXT UNIQUE, team INTEGER REFERENCES team(id))',
+  );
+  const insert = async (from: number, to: number, end = ''): Promise<number> => {
+    const numbers = Array.from({ length: to - from }, (_, at) => from + at);
+    const rows = numbers.map((n) => `(${n}, 'P${n}', ${n * 10}, ${(n % 3) + 1})`).join(', ');
+    return (await connection.execute(`INSERT INTO player VALUES ${rows} ${end}`)).changes;
+  };
+  for (let id = 1; id <= 30; id += 1)
+    await connection.execute('INSERT INTO team VALUES (?)', [BigInt(id)]);
+  assert.equal(await insert(1000, 2000), 1000);
+  // One has the id, one the name in other letters, one the number, as the column keeps it.
+  await connection.execute("INSERT INTO player VALUES (2500, 'a', 1, 1), (1, 'p2501', 2, 1)");
+  await connection.execute("INSERT INTO player VALUES (2, 'c', 25020, 1)");
+  await assert.rejects(insert(2400, 3000), /UNIQUE constraint failed: player/);
+  assert.equal(await insert(2400, 3000, 'ON CONFLICT DO NOTHING'), 597);
+  await assert.rejects(
+    connection.execute("INSERT INTO player VALUES (3, 'd', 3, 31)"),
+    /FOREIGN KEY constraint failed/,
+  );
+});
+
 test('a routed text asks one stripe only', async () => {
   const { connection, stripes } = await shop();
   await connection.execute('INSERT INTO items VALUES (?, ?)', [5n, 'x']);

@@ -23,11 +23,20 @@ export function corrupt(id: BlobId, what: string): MolnError {
   });
 }
 
+const HINT_OF_BUCKET =
+  'Look whether its host answers, and its keys in ~/.aws/credentials of the user that Moln runs as';
+/** By the scheme of its address. */
+const HINT_OF_AWAY: Readonly<Record<string, string>> = {
+  '': 'Mount its disk again',
+  sftp: 'Make "sftp USER@HOST" (-P PORT) work without a question for the user that Moln runs as',
+};
+
 /** A back end is not there, so nothing can be said about what it has. */
 export function away(path: string, why: string): MolnError {
+  const [scheme] = /^[a-z0-9+]+(?=:\/\/)/.exec(path) ?? [];
   return new MolnError('BLOBS_AWAY', `Storage "${path}" is away: ${why}`, {
     retryable: true,
-    hint: 'Mount its disk again, or take it out: moln storage remove DIR',
+    hint: `${HINT_OF_AWAY[scheme ?? ''] ?? HINT_OF_BUCKET}, or take it out: moln storage remove NAME`,
   });
 }
 

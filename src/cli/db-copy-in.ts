@@ -25,7 +25,6 @@ const BYTES_MAX: number = 2 * 1024 * 1024;
 const ARGUMENTS_MAX = 10_000;
 /** A text or blob of at least this travels as an argument. */
 const LIFTED_CHARACTERS = 4_096;
-const STEP_STATEMENTS = 100;
 const VALUE_BYTES = 16;
 
 /** Statements that only put rows in: they go together. Others, as CREATE, go alone. */
@@ -109,8 +108,7 @@ class Restoring {
       if (failure !== undefined) this.#fail(failure.error, statements[failure.index] ?? only);
     }
     this.#done += statements.length;
-    if (this.#done % STEP_STATEMENTS < statements.length)
-      this.#display?.step(count(this.#done, 'statement'));
+    this.#display?.count(count(this.#done, 'statement'));
   }
 
   async #alone(one: ScriptStatement): Promise<void> {
@@ -242,7 +240,7 @@ class TableImport {
     const failure = await this.#stream.together(statements);
     if (failure !== undefined) await this.#findRow(rows, failure.error);
     this.#done += rows.length;
-    this.#display?.step(`${this.#table.name}: ${count(this.#done, 'row')}`);
+    this.#display?.count(`${this.#table.name}: ${count(this.#done, 'row')}`);
   }
 
   /** Nothing of these rows was written: one after the other, to say which one it is. */

@@ -64,7 +64,7 @@ async function copyOut(
   let ofTable = 0;
   let doubt: string | undefined;
   const step = (): void => {
-    if (name !== '') display?.step(`${name}: ${count(ofTable, 'row')}`);
+    if (name !== '') display?.count(`${name}: ${count(ofTable, 'row')}`);
   };
   for await (const part of readDatabase(stream)) {
     if (part.kind === 'shape') {

@@ -5,7 +5,7 @@ import { stripVTControlCharacters } from 'node:util';
 import type { Progress } from '../api/model.ts';
 import { systemClock } from '../base/time.ts';
 import type { Context } from './command.ts';
-import { followProgress } from './progress.ts';
+import { followProgress, showSteps } from './progress.ts';
 import { programName } from './program-name.ts';
 import { Words } from './words.ts';
 
@@ -62,6 +62,18 @@ test('elsewhere each step is a plain line under the title', async () => {
   const { context, text } = terminal(false);
   await followProgress(context, 'Sending', steps());
   assert.equal(text(), `Sending\n  ${'x'.repeat(100)}\n  | built\n`);
+});
+
+test('numbers that grow are told there now and then, steps always', () => {
+  const { context, text } = terminal(false);
+  let nowMs = 0;
+  const display = showSteps(
+    { ...context, clock: { ...context.clock, monotonicMs: () => nowMs } },
+    'In',
+  );
+  for (let rows = 1; rows <= 40; rows += 1, nowMs += 1000) display?.count(`${rows} rows`);
+  display?.step('done');
+  assert.equal(text(), 'In\n  1 rows\n  11 rows\n  21 rows\n  31 rows\n  done\n');
 });
 
 test('what is printed to copy is what can be called', () => {

@@ -14,6 +14,8 @@ const FRAME_MS = 100;
 const COLUMNS_USUAL = 80;
 /** Spinner, the spaces, and the last column, which some terminals wrap at. */
 const MARGIN = 4;
+/** Of numbers that only grow, where each line stays. */
+const COUNT_EVERY_MS = 10_000;
 const CLEAR_LINE = '\r\u001B[2K';
 
 export type Done = Extract<Progress, { kind: 'done' }>;
@@ -56,6 +58,8 @@ export function showSteps(context: Context, title: string): Display | undefined 
 
 export interface Display extends Disposable {
   step(message: string): void;
+  /** A step of very many: without a terminal, one line in a while. */
+  count(message: string): void;
   output(line: string): void;
 }
 
@@ -69,6 +73,7 @@ class PlainDisplay implements Display {
   readonly #context: Context;
   readonly #title: string;
   #begun = false;
+  #nextCountMs = -Infinity;
 
   constructor(context: Context, title: string) {
     this.#context = context;
@@ -77,6 +82,13 @@ class PlainDisplay implements Display {
 
   step(message: string): void {
     this.#note(`  ${printable(message)}`);
+  }
+
+  count(message: string): void {
+    const nowMs = this.#context.clock.monotonicMs();
+    if (nowMs < this.#nextCountMs) return;
+    this.#nextCountMs = nowMs + COUNT_EVERY_MS;
+    this.step(message);
   }
 
   output(line: string): void {
@@ -111,6 +123,10 @@ class SpinnerDisplay implements Display {
   step(message: string): void {
     this.#message = printable(message);
     this.#draw();
+  }
+
+  count(message: string): void {
+    this.step(message);
   }
 
   output(line: string): void {

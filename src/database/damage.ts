@@ -23,6 +23,9 @@ function lookFor(error: unknown): string {
   return `PRAGMA ${codeOf(error) === CORRUPT_INDEX ? 'integrity' : 'quick'}_check(1)`;
 }
 
+/** The line before what is wrong. */
+const HEADING = /^\*\*\* in database \w+ \*\*\*\s*/;
+
 /** What SQLite finds in the whole file; undefined: nothing. Rejects when it cannot be looked at in the time that its size allows. */
 async function damageOf(
   path: string,
@@ -32,7 +35,7 @@ async function damageOf(
   try {
     const { rows } = await slowReads.query(path, { sql }, await wholeFileMs(path));
     const said = String(rows[0]?.[0]);
-    return said === 'ok' ? undefined : said;
+    return said === 'ok' ? undefined : said.replace(HEADING, '').replaceAll('\n', '; ');
   } catch (error) {
     if (isOfFile(error)) return messageOf(error);
     throw error;

@@ -63,6 +63,10 @@ test('what is wrong is said, and one storage alone is a warning', () => {
   assert.deepEqual(troublesOf([good, good], { lacking: { blocks: 1, bytes: 1 } }).troubles, [
     '1 block of files lacks copies: they are being made',
   ]);
+  const stuck = { isRunning: false, missing: 1 };
+  assert.deepEqual(troublesOf([good, good], { lacking: { blocks: 1, bytes: 1 } }, stuck).troubles, [
+    '1 block of files lacks copies: they are made as soon as a storage can take them',
+  ]);
 });
 
 test('metrics tell of own places, and of the whole on the node that repairs', () => {

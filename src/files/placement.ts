@@ -119,7 +119,9 @@ export function judge(policy: Policy, copies: readonly Place[]): Verdict {
   const counted = holding.filter(({ state }) => state !== 'drain');
   const filled = fill(policy, [counted]);
   const used = new Set(filled);
-  const missing = policy.slots.filter((_, at) => filled[at] === undefined).map(slotText);
+  const missing = policy.slots
+    .filter((_, at) => filled[at] === undefined)
+    .map((slot) => slotText(slot, policy.across));
   return {
     isSatisfied: missing.length === 0,
     filled,

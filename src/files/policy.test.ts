@@ -43,7 +43,7 @@ test('policies are read', () => {
   ];
   for (const [text, wanted] of rows) {
     const { slots, across, min, isMust, coded } = parsePolicy(text);
-    const seen = `${slots.map(slotText).join(', ')} · ${across ?? '-'} · min ${min}${isMust ? ' · must' : ''}`;
+    const seen = `${slots.map((slot) => slotText(slot)).join(', ')} · ${across ?? '-'} · min ${min}${isMust ? ' · must' : ''}`;
     const { code, afterMs = 0 } = coded ?? {};
     const shares =
       code === undefined
@@ -85,7 +85,8 @@ test('copies are judged by the policy', () => {
     ['2 copies', ['a/1'], 'lacks any · survives 0'],
     // Two disks of one machine are better than one, and one failure.
     ['2 copies', ['a/1', 'a/2'], 'met · survives 0'],
-    ['2 copies across host', ['a/1', 'a/2'], 'lacks any · surplus a/2 · survives 0'],
+    ['2 copies across host', ['a/1', 'a/2'], 'lacks another host · surplus a/2 · survives 0'],
+    ['3 across region', ['a/1 east', 'b/1 west'], 'lacks another region · survives 1'],
     ['2 copies: east, west', ['a/1 east', 'b/1 east'], 'lacks west · surplus b/1 · survives 1'],
     ['2 copies', ['a/1', 'b/1=lost'], 'lacks any · survives 0'],
     ['2 copies', ['a/1', 'b/1=away'], 'met · survives 1'],

@@ -136,6 +136,10 @@ function domainOf(word: string | undefined, fail: Fail): Domain | undefined {
   );
 }
 
+function wordOf(domain: Domain): string {
+  return [...DOMAINS].find(([, one]) => one === domain)?.[0] ?? domain;
+}
+
 function slotsOf(text: string, fail: (why: string) => never): readonly Slot[] {
   if (text.trim() === '') return [];
   return text.split(',').map((slot) =>
@@ -150,8 +154,8 @@ function slotsOf(text: string, fail: (why: string) => never): readonly Slot[] {
   );
 }
 
-/** As people write it. */
-export function slotText(slot: Slot): string {
-  if (slot.length === 0) return 'any';
+/** As people write it. `across`: what the copies are to differ in, of which an empty one then lacks another. */
+export function slotText(slot: Slot, across?: Domain): string {
+  if (slot.length === 0) return across === undefined ? 'any' : `another ${wordOf(across)}`;
   return slot.map(({ word, isNot }) => (isNot ? `!${word}` : word)).join(' & ');
 }

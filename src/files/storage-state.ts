@@ -43,6 +43,7 @@ export async function storageState(given: {
     atMost(clock, LOOK_WITHIN_MS, places.look()),
   ]);
   const views = places.views();
+  const ours = isRepairing ? repair.state() : undefined;
   return {
     memoryBytes: process.memoryUsage.rss(),
     node: places.self,
@@ -58,15 +59,16 @@ export async function storageState(given: {
     },
     census,
     repairs,
-    repair: isRepairing ? repair.state() : undefined,
-    troubles: troublesOf(views, census),
+    repair: ours,
+    troubles: troublesOf(views, census, ours),
   };
 }
 
-/** Pure. */
+/** Pure. `repair`: where this node repairs. */
 export function troublesOf(
   places: readonly Pick<PlaceView, 'name' | 'nodeName' | 'state' | 'usage'>[],
   census: Pick<Census, 'lacking'> | undefined,
+  repair?: Pick<RepairState, 'isRunning' | 'missing'>,
 ): FilesTroubles {
   const troubles = places.flatMap(({ nodeName, name, state, usage }) => {
     if (state === 'good' || state === 'drain') return [];
@@ -80,7 +82,8 @@ export function troublesOf(
     const help = 'give them a second one with "moln storage add DIR", or add a machine';
     return { troubles, warnings: [`Files have one copy, for there is one storage: ${help}`] };
   }
-  const canHelp = places.filter(({ state }) => state === 'good').length > 1;
+  const isStuck = repair !== undefined && !repair.isRunning && repair.missing > 0;
+  const canHelp = !isStuck && places.filter(({ state }) => state === 'good').length > 1;
   const when = canHelp ? 'they are being made' : 'they are made as soon as a storage can take them';
   return { troubles: [...troubles, `${lack} copies: ${when}`], warnings: [] };
 }

@@ -17,7 +17,7 @@ import { type InsertShape, replaces } from './write-plan.ts';
 const DEFAULT_VALUES =
   /^(?:\s|\)|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(default(?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*values)/i;
 /** SQLite's default limit of an expression's depth is 1,000; of parameters 32,766. */
-const TERMS_MAX = 400;
+const CHOICES_MAX = 400;
 const PARAMETERS_MAX = 30_000;
 
 export interface NarrowInsert extends Narrowed {
@@ -53,18 +53,20 @@ export function narrowInsert(
   }
   const fetches: Fetch[] = [];
   for (const [one, found] of terms) {
-    if (found.length > TERMS_MAX) return undefined;
     const own = one === table && table.rid !== undefined && choosesId(shape, rows);
     const all = own ? [...found, newest(shape, rows.length)] : found;
-    fetches.push(fetchOf(one, all, options));
+    const fetch = fetchOf(one, all, options);
+    if (fetch === undefined) return undefined;
+    fetches.push(fetch);
   }
   const text = withRows(binding, shape, rows, options.pins.values);
   return text === undefined ? undefined : { fetches, given, ...text };
 }
 
 interface Term {
-  /** With `?` for its values, in order. */
+  /** With `?` for its values, in order; without, the one column that has the one value. */
   readonly text: string;
+  readonly isColumn?: boolean;
   readonly values: readonly SqlValue[];
   /** The only one where such rows can lie. */
   readonly stripe: number | undefined;
@@ -81,7 +83,7 @@ function hiddenId(
   if (!given.has(id)) return [];
   const key = distkey?.name === rid ? id : valueIn(shape, distkey?.name ?? '')?.(row);
   const stripe = key === undefined ? undefined : stripeOfKey(shape.table, key, pins);
-  return [{ text: `${quoted(rid ?? '')} = ?`, values: [id], stripe }];
+  return [{ text: quoted(rid ?? ''), values: [id], stripe, isColumn: true }];
 }
 
 /** SQLite gives a row the next id after the newest, which rows before it may have replaced: one for each unique key. */
@@ -98,14 +100,35 @@ function choosesId(shape: InsertShape, rows: readonly SqlRow[]): boolean {
   return autoincrement || reader === undefined || rows.some((row) => reader(row) === null);
 }
 
-function fetchOf(table: Table, terms: readonly Term[], { pins }: NarrowOptions): Fetch {
+/** Undefined when SQLite would refuse so long a text. */
+function fetchOf(table: Table, terms: readonly Term[], { pins }: NarrowOptions): Fetch | undefined {
   const known = terms.map(({ stripe }) => stripe).filter((stripe) => stripe !== undefined);
+  const choices = choicesOf(terms);
+  const values = choices.flatMap((choice) => choice.values);
+  if (choices.length > CHOICES_MAX || values.length > PARAMETERS_MAX) return undefined;
   return {
     table,
     stripes: known.length < terms.length ? stripesOf(table, pins.slots.count) : [...new Set(known)],
-    where: terms.map(({ text }) => text).join(' OR '),
-    values: terms.flatMap(({ values }) => values),
+    where: choices.map(({ text }) => text).join(' OR '),
+    values,
   };
+}
+
+/** Values of one column make one choice, which SQLite looks up in its index however many they are. */
+function choicesOf(terms: readonly Term[]): readonly Pick<Term, 'text' | 'values'>[] {
+  const others = terms.filter(({ isColumn }) => isColumn !== true);
+  const columns = new Map<string, Set<SqlValue>>();
+  for (const { text, values, isColumn } of terms) {
+    if (isColumn !== true) continue;
+    const all = columns.get(text) ?? new Set();
+    columns.set(text, all);
+    for (const value of values) all.add(value);
+  }
+  const lists = [...columns].map(([column, all]) => ({
+    text: `${column} IN (${[...all].map(() => '?').join(', ')})`,
+    values: [...all],
+  }));
+  return [...lists, ...others];
 }
 
 /** What the rows hold in a column; undefined when only SQLite can tell. */
@@ -135,7 +158,11 @@ function addKey(
 ): boolean {
   const readers = from.map((name) => valueIn(shape, name));
   if (readers.some((reader) => reader === undefined)) return false;
-  const text = `(${key.map(({ name, collation }) => `${quoted(name)} = ? COLLATE ${collation}`).join(' AND ')})`;
+  const columns = key.map(({ name, collation }) => `${quoted(name)} COLLATE ${collation}`);
+  const isColumn = columns.length === 1;
+  const text = isColumn
+    ? columns.join('')
+    : `(${columns.map((column) => `${column} = ?`).join(' AND ')})`;
   const { distkey } = target;
   // What a coarser collation finds equal may lie elsewhere.
   const at = key.findIndex(
@@ -154,7 +181,7 @@ function addKey(
     // NULL collides with nothing and names no parent.
     if (values.includes(null)) continue;
     const stripe = at < 0 ? undefined : stripeOfKey(target, values[at] ?? null, pins);
-    found.push({ text, values, stripe });
+    found.push({ text, values, stripe, isColumn });
   }
   return true;
 }

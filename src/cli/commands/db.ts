@@ -1,5 +1,5 @@
 /** `moln db`: databases, from making one to ending a statement in it. */
-import type { DatabaseDetail, DatabaseSummary, StripeDetail } from '../../api/api.ts';
+import type { DatabaseDetail, DatabaseSummary, QueryDetail, StripeDetail } from '../../api/api.ts';
 import { formatDuration, isoTime } from '../../base/time.ts';
 import { formatBytes, parseDuration } from '../../base/units.ts';
 import type { CommandSpec, Context, Input } from '../command.ts';
@@ -15,6 +15,7 @@ import { SEED } from './web-app.ts';
 const NAME = { name: 'NAME', description: 'of the database', required: true };
 const TOKEN_FOR = 'cli';
 const SQL_SHOWN = 80;
+const SLOW_SHOWN = 10;
 
 const CREATE: CommandSpec = {
   name: 'create',
@@ -301,23 +302,27 @@ function printDatabase(context: Context, database: DatabaseDetail): void {
     words.note(`Snapshots are not in the file store yet: ${database.snapshotsWait}`);
   noteEmptyRegions(context, database);
   printStripes(context, database.stripeDetails);
-  for (const [title, queries] of [
-    ['Runs now', database.queries],
-    ['Ran long', database.slow],
-  ] as const) {
-    if (queries.length === 0) continue;
-    words.line();
-    words.table(
-      [title.toUpperCase(), 'NODE', 'CALLER', 'TIME', 'STATEMENT'],
-      queries.map(({ id, node, caller, ms, sql }) => [
-        id,
-        node,
-        caller,
-        formatDuration(ms),
-        sql.replace(/\s+/g, ' ').slice(0, SQL_SHOWN),
-      ]),
-    );
-  }
+  printQueries(context, 'RUNS NOW', database.queries);
+  const slow = database.slow.toSorted((one, other) => other.startedAt - one.startedAt);
+  printQueries(context, 'RAN LONG', slow.slice(0, SLOW_SHOWN));
+  const older = slow.length - SLOW_SHOWN;
+  if (older > 0) words.note(`${count(older, 'older one')} that ran long: add --json`);
+}
+
+function printQueries({ words }: Context, title: string, queries: readonly QueryDetail[]): void {
+  if (queries.length === 0) return;
+  words.line();
+  words.table(
+    [title, 'NODE', 'CALLER', 'BEGAN', 'TIME', 'STATEMENT'],
+    queries.map(({ id, node, caller, startedAt, ms, sql }) => [
+      id,
+      node,
+      caller,
+      isoTime(startedAt),
+      formatDuration(ms),
+      sql.replace(/\s+/g, ' ').slice(0, SQL_SHOWN),
+    ]),
+  );
 }
 
 function noteEmptyRegions({ words }: Context, { emptyRegions }: DatabaseSummary): void {

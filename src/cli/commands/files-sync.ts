@@ -62,27 +62,35 @@ export const SYNC: CommandSpec = {
         'Look at the name; what is to be emptied is emptied with "moln files rm" or "rm"',
       );
     const copied: string[] = [];
-    if (!input.flag('dry-run')) {
+    const isDry = input.flag('dry-run');
+    const tell = (path: string, what: string): void => {
+      if (!context.json) context.words.note(`  ${path}${what}`);
+    };
+    if (isDry) {
+      for (const path of plan.copy.toSorted()) tell(path, '');
+      for (const path of removed.toSorted()) tell(path, ', to remove');
+    } else {
       await inParallel(plan.copy, async (path) => {
         const there = { bucket: place.bucket, key: `${place.key}${path}` };
         const here = join(folder, path);
         if (isUp) await putFile(context, here, there);
         else if (!(await getUnlessTaken(context, there, { path: here, leftOut }))) return;
         copied.push(path);
-        if (!context.json) context.words.note(`  ${path}`);
+        tell(path, '');
       });
       await inParallel(removed, async (path) => {
         if (isUp) await context.client().files().remove(place.bucket, `${place.key}${path}`);
         else await rm(join(folder, path), { force: true });
+        tell(path, ', removed');
       });
     }
     const { same } = plan;
-    const [done, word] = input.flag('dry-run') ? [plan.copy, 'to copy'] : [copied, 'copied'];
+    const done = isDry ? plan.copy : copied;
     if (context.json)
       context.words.json({ copied: done.toSorted(), removed, same, ...ifAny(leftOut) });
     else
       context.words.line(
-        `${count(done.length, 'file')} ${word}, ${removed.length} removed, ${same} alike`,
+        `${count(done.length, 'file')} ${isDry ? 'to copy' : 'copied'}, ${removed.length} ${isDry ? 'to remove' : 'removed'}, ${same} alike`,
       );
     return endWith(context, leftOut);
   },

@@ -8,7 +8,7 @@ import { formatDuration } from '../../base/time.ts';
 import { formatBytes } from '../../base/units.ts';
 import { api } from './api.ts';
 import { DataTable } from './data-table.tsx';
-import { count, formatNumber } from './format.ts';
+import { count, formatAbsolute, formatNumber } from './format.ts';
 import { Ago } from './moment.tsx';
 import { databasePath } from './router.ts';
 import { Section } from './section.tsx';
@@ -16,6 +16,7 @@ import { StateMark } from './state-mark.tsx';
 import { usePolled } from './time-hooks.ts';
 
 const EVERY_MS = 2000;
+const SLOW_SHOWN = 20;
 
 const DATABASE_COLUMNS: readonly Column<DatabaseSummary>[] = [
   {
@@ -120,7 +121,7 @@ const STRIPE_COLUMNS: readonly Column<StripeDetail>[] = [
         ...damaged.map(({ node, rebuilt }) => `built anew on ${node}: ${rebuilt}`),
         ...unread.map((one) => `not compared with the copy on ${one.node}: ${one.why}`),
       ];
-      return <span class="tone-warn">▲ {words.join('; ')}</span>;
+      return <span class="told tone-warn">▲ {words.join('; ')}</span>;
     },
   },
   {
@@ -142,7 +143,7 @@ const STRIPE_COLUMNS: readonly Column<StripeDetail>[] = [
   },
   {
     key: 'log',
-    label: 'Log',
+    label: 'Log entries',
     numeric: true,
     by: ({ logEntries }) => logEntries,
     cell: ({ logEntries }) => formatNumber(logEntries),
@@ -156,13 +157,13 @@ const STRIPE_COLUMNS: readonly Column<StripeDetail>[] = [
   },
   {
     key: 'group',
-    label: 'In a group',
+    label: 'Transactions a group',
     numeric: true,
     cell: (stripe) => perGroup(stripe, stripe.transactions, 1),
   },
   {
     key: 'append',
-    label: 'Append',
+    label: 'Time of an append',
     numeric: true,
     cell: (stripe) => (stripe.groups === 0 ? '–' : `${perGroup(stripe, stripe.appendMs, 2)} ms`),
   },
@@ -172,7 +173,15 @@ function queryColumns(
   onKill: ((query: QueryDetail) => void) | undefined,
 ): readonly Column<QueryDetail>[] {
   const columns: readonly Column<QueryDetail>[] = [
-    { key: 'sql', label: 'Statement', cell: ({ sql }) => <code>{sql}</code> },
+    {
+      key: 'sql',
+      label: 'Statement',
+      cell: ({ sql }) => (
+        <code class="statement" title={sql}>
+          {sql}
+        </code>
+      ),
+    },
     { key: 'node', label: 'Node', by: ({ node }) => node, cell: ({ node }) => node },
     { key: 'caller', label: 'Caller', by: ({ caller }) => caller, cell: ({ caller }) => caller },
     {
@@ -225,6 +234,13 @@ export function DatabasePage(props: { readonly name: string }): VNode {
         <StateMark state={data.state} /> {data.why} {formatBytes(data.bytes)} at{' '}
         <code>{data.path}</code>
       </p>
+      {data.restorable === undefined ? null : (
+        <p class="quiet">
+          Can be had as of any moment from {formatAbsolute(data.restorable.from)} to{' '}
+          {formatAbsolute(data.restorable.to)}:{' '}
+          <code>moln db restore {name} --at TIME --as NEW</code>
+        </p>
+      )}
       <Section id="stripes" title="Stripes" command={`moln db stripes ${name}`}>
         <DataTable
           caption="Stripes"
@@ -242,7 +258,7 @@ export function DatabasePage(props: { readonly name: string }): VNode {
           caption="Statements that run now"
           columns={queryColumns(kill)}
           rows={data.queries}
-          rowKey={({ id }) => id}
+          rowKey={({ id, node }) => `${node} ${id}`}
           empty="No statement runs."
         />
       </Section>
@@ -250,11 +266,15 @@ export function DatabasePage(props: { readonly name: string }): VNode {
         <DataTable
           caption="Statements that ran long"
           columns={queryColumns(undefined)}
-          rows={data.slow.toReversed()}
-          rowKey={({ id }) => id}
+          rows={newest(data.slow)}
+          rowKey={({ id, node }) => `${node} ${id}`}
           empty="None ran long."
         />
       </Section>
     </>
   );
+}
+
+function newest(queries: readonly QueryDetail[]): readonly QueryDetail[] {
+  return queries.toSorted((one, other) => other.startedAt - one.startedAt).slice(0, SLOW_SHOWN);
 }

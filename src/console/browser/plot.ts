@@ -80,7 +80,7 @@ function axesOf(format: (value: number) => string): uPlot.Axis[] {
       font,
       grid: lines,
       ticks: { show: false },
-      size: 44,
+      size: 54,
       space: 34,
       values: (_plot, splits) => splits.map((value) => format(value)),
     },
