@@ -360,7 +360,7 @@ class ContentWriter {
   #open: BlockWriter | undefined;
   #openBytes = 0;
   /** The blocks before, which are being made durable while the next one comes. */
-  readonly #ending: Promise<StoredBlock>[] = [];
+  #ending: readonly Promise<StoredBlock>[] = [];
 
   constructor(options: ContentOptions, wish: WriteWish) {
     this.#options = options;
@@ -466,7 +466,7 @@ class ContentWriter {
     const ending = open.finish();
     // Whoever awaits it later must find it handled until then.
     ending.catch(() => undefined);
-    this.#ending.push(ending);
+    this.#ending = [...this.#ending, ending];
     await this.#await(BLOCKS_ENDING_MAX);
   }
 
@@ -474,6 +474,6 @@ class ContentWriter {
   async #await(most: number): Promise<void> {
     const due = this.#ending.slice(0, Math.max(0, this.#ending.length - most));
     this.#blocks.push(...(await Promise.all(due)));
-    this.#ending.splice(0, due.length);
+    this.#ending = this.#ending.slice(due.length);
   }
 }
