@@ -9,7 +9,7 @@ import { proveHandles } from '../src/net/net.ts';
 import { S3Face } from '../src/s3/s3.ts';
 import { FileKit } from '../testing/file-kit.ts';
 
-useDiskThreads();
+useDiskThreads(process.env);
 const [id = '', secret = '', bucket = ''] = process.argv.slice(2);
 await using kit = await FileKit.start({
   places: 2,

@@ -31,7 +31,7 @@ interface Cost {
 export async function benchFiles(options: readonly string[]): Promise<void> {
   if (options[0] === 's3') return await benchS3(options.slice(1));
   if (options[0] === 'repair') return await benchRepair(options.slice(1));
-  useDiskThreads();
+  useDiskThreads(process.env);
   const { values } = parseArgs({
     args: [...options],
     options: {

@@ -3,7 +3,7 @@
 /** Node's own four are soon all in a sync, and then nothing else is written. */
 const THREADS = '8';
 
-/** For a process whose work is the disk; before it has opened its first file, for then they are counted. What its environment says goes before. */
-export function useDiskThreads(): void {
-  process.env['UV_THREADPOOL_SIZE'] ??= THREADS;
+/** For a process whose work is the disk, before it has opened its first file: then they are made. What its environment says goes before. */
+export function useDiskThreads(environment: NodeJS.ProcessEnv): void {
+  environment['UV_THREADPOOL_SIZE'] ??= THREADS;
 }

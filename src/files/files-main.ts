@@ -19,7 +19,7 @@ if (
   process.exit(2);
 }
 
-useDiskThreads();
+useDiskThreads(process.env);
 const { runFiles } = await import('./files-process.ts');
 const { faces } = (await import(facesModule)) as { readonly faces: readonly FaceMaker[] };
 flushCompileCache();
