@@ -2,12 +2,14 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { useDiskThreads } from '../src/base/disk-threads.ts';
 import { silentLogger } from '../src/base/log.ts';
 import { systemClock } from '../src/base/time.ts';
 import { proveHandles } from '../src/net/net.ts';
 import { S3Face } from '../src/s3/s3.ts';
 import { FileKit } from '../testing/file-kit.ts';
 
+useDiskThreads(process.env);
 const [id = '', secret = '', bucket = ''] = process.argv.slice(2);
 await using kit = await FileKit.start({
   places: 2,

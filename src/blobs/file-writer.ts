@@ -1,6 +1,9 @@
-/** Writing bytes to a file in few large calls: one is under way while the next is being filled. */
+/**
+ * Writing bytes to a file in few large calls: one is under way while the next is being filled. What was written goes to the disk meanwhile, so that
+ * little is left to wait for at the end.
+ */
 import type { FileHandle } from 'node:fs/promises';
-import { WRITE_BYTES } from './limits.ts';
+import { SETTLE_BYTES, WRITE_BYTES } from './limits.ts';
 
 export interface FileWriterOptions {
   readonly position?: number;
@@ -14,6 +17,9 @@ export class FileWriter {
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   #underWay: Promise<void> | undefined;
+  /** Written, and not asked of the disk. */
+  #unsettledBytes = 0;
+  #settling: Promise<void> | undefined;
 
   /** `onWritten`: for each piece, once the kernel has it. */
   constructor(file: FileHandle, { position = 0, onWritten }: FileWriterOptions = {}) {
@@ -27,13 +33,33 @@ export class FileWriter {
     if (bytes.length === 0) return;
     this.#waiting.push(bytes);
     this.#waitingBytes += bytes.length;
-    if (this.#waitingBytes >= WRITE_BYTES) await this.#send();
+    if (this.#waitingBytes < WRITE_BYTES) return;
+    this.#settle();
+    await this.#send();
   }
 
   /** All has been handed to the kernel; not durable yet. */
   async flush(): Promise<void> {
-    if (this.#waitingBytes > 0) await this.#send();
-    await this.#underWay;
+    try {
+      if (this.#waitingBytes > 0) await this.#send();
+      await this.#underWay;
+    } finally {
+      await this.#settling;
+    }
+  }
+
+  /** One sync at a time: a disk to which each is dear has few of them. */
+  #settle(): void {
+    if (this.#unsettledBytes < SETTLE_BYTES || this.#settling !== undefined) return;
+    this.#unsettledBytes = 0;
+    this.#settling = this.#sync();
+    // The kernel tells it once: whoever flushes hears it.
+    this.#settling.catch(() => undefined);
+  }
+
+  async #sync(): Promise<void> {
+    await this.#file.datasync();
+    this.#settling = undefined;
   }
 
   async #send(): Promise<void> {
@@ -50,6 +76,7 @@ export class FileWriter {
 
   async #write(buffers: readonly Uint8Array[], position: number): Promise<void> {
     await writeAll(this.#file, buffers, position);
+    for (const { length } of buffers) this.#unsettledBytes += length;
     if (this.#onWritten !== undefined) for (const piece of buffers) this.#onWritten(piece);
   }
 }

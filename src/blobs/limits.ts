@@ -15,6 +15,8 @@ export const META_BYTES_MAX: number = 16 * 1024;
 
 /** Bytes that are written with one call. */
 export const WRITE_BYTES: number = 512 * 1024;
+/** Written bytes of one file that are sent to the disk before its end. */
+export const SETTLE_BYTES: number = 2 * 1024 * 1024;
 
 /** Smaller blobs share a file. */
 export const PACKED_BYTES_MAX: number = 256 * 1024;

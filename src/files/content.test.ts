@@ -1,6 +1,8 @@
 /** What is known of bytes once they are written. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { FileKit } from '../../testing/file-kit.ts';
 import { giveBack, PIECE_BYTES_MAX, takePiece } from '../base/piece-pool.ts';
@@ -46,9 +48,24 @@ test('what is said of an object before it counts is of all of its bytes, and the
     assert.deepEqual(said, { size: length, md5: hex('md5'), sha256: hex('sha256') });
     assert.equal(await shaOf(store.read(info)), hex('sha256'));
   };
-  const around = [CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES + 5];
+  const around = [CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES + 5];
   const lengths = [0, 10, 2048, 2049, PIECE_BYTES_MAX + 1, ...around];
   // Side by side: a piece that was given back too early would have the bytes of another.
   for (const encrypt of [undefined, { by: 'cluster' }] as const)
     await Promise.all(lengths.map((length) => put(length, encrypt)));
+});
+
+test('of a body that breaks off nothing is left under way', async () => {
+  await using kit = await FileKit.start({ places: 2 });
+  const { store, folder, places } = kit;
+  await store.createBucket('photos', { owner: 'ann' });
+  const broken = new Error('the client has left');
+  const body = async function* (): AsyncGenerator<Uint8Array> {
+    yield* pooled(Buffer.alloc(3 * CHUNK_BYTES + PIECE_BYTES, 'x'));
+    throw broken;
+  };
+  await assert.rejects(store.put('photos', 'half', body(), {}), broken);
+  assert.equal(await store.head('photos', 'half'), undefined);
+  for (const { node } of places.values())
+    assert.deepEqual(await readdir(join(folder, node, 't')), []);
 });

@@ -11,7 +11,7 @@ import type { Insert } from './changes.ts';
 import { CopyReader } from './copy-reader.ts';
 import { coderOf } from './encryption.ts';
 import { sizeWrong, storageFull, unreadable } from './errors.ts';
-import { CHUNK_BYTES, INLINE_BYTES_MAX } from './limits.ts';
+import { BLOCKS_ENDING_MAX, CHUNK_BYTES, INLINE_BYTES_MAX } from './limits.ts';
 import type { Range, Received } from './model.ts';
 import type { Lookups } from './lookups.ts';
 import { isHere, mayFit } from './placement.ts';
@@ -359,8 +359,8 @@ class ContentWriter {
   #size = 0;
   #open: BlockWriter | undefined;
   #openBytes = 0;
-  /** The block before, which is being made durable while the next one comes. */
-  #ending: Promise<StoredBlock> | undefined;
+  /** The blocks before, which are being made durable while the next one comes. */
+  #ending: readonly Promise<StoredBlock>[] = [];
 
   constructor(options: ContentOptions, wish: WriteWish) {
     this.#options = options;
@@ -393,7 +393,7 @@ class ContentWriter {
     const { size, policy, session } = this.#wish;
     if (size !== undefined && this.#size !== size) throw sizeWrong(size, this.#size);
     if (this.#open !== undefined) await this.#close(this.#open);
-    if (this.#ending !== undefined) this.#blocks.push(await this.#ending);
+    await this.#await(0);
     const data = this.#head === undefined ? null : Buffer.concat(this.#head);
     const sha256 = this.#sha256 ?? createHash('sha256').update(data ?? '');
     const received = {
@@ -414,7 +414,7 @@ class ContentWriter {
   async abandon(error: unknown): Promise<void> {
     await this.#open?.abandon(error);
     // It failed already; why is what the caller hears.
-    await this.#ending?.catch(() => undefined);
+    await Promise.allSettled(this.#ending);
   }
 
   async #store(piece: Uint8Array): Promise<void> {
@@ -435,7 +435,7 @@ class ContentWriter {
     const { places, log, clock } = this.#options;
     const { policy, session, name, size, about } = this.#wish;
     const fid = this.#fid;
-    const index = this.#blocks.length + (this.#ending === undefined ? 0 : 1);
+    const index = this.#blocks.length + this.#ending.length;
     const left = size === undefined ? undefined : size - index * CHUNK_BYTES;
     const writer = new BlockWriter({
       places,
@@ -466,7 +466,14 @@ class ContentWriter {
     const ending = open.finish();
     // Whoever awaits it later must find it handled until then.
     ending.catch(() => undefined);
-    if (this.#ending !== undefined) this.#blocks.push(await this.#ending);
-    this.#ending = ending;
+    this.#ending = [...this.#ending, ending];
+    await this.#await(BLOCKS_ENDING_MAX);
+  }
+
+  /** Until no more than so many are being made durable. */
+  async #await(most: number): Promise<void> {
+    const due = this.#ending.slice(0, Math.max(0, this.#ending.length - most));
+    this.#blocks.push(...(await Promise.all(due)));
+    this.#ending = this.#ending.slice(due.length);
   }
 }

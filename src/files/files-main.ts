@@ -4,6 +4,7 @@
  * the code, for the cache of what is compiled, and ends.
  */
 import { flushCompileCache } from 'node:module';
+import { useDiskThreads } from '../base/disk-threads.ts';
 import type { FaceMaker } from './faces.ts';
 
 const [folder, runFolder, logFolder, code, facesModule] = process.argv.slice(2);
@@ -18,6 +19,7 @@ if (
   process.exit(2);
 }
 
+useDiskThreads(process.env);
 const { runFiles } = await import('./files-process.ts');
 const { faces } = (await import(facesModule)) as { readonly faces: readonly FaceMaker[] };
 flushCompileCache();

@@ -32,6 +32,8 @@ export const PART_BYTES_MIN: number = 5 * MIB;
 export const UPLOAD_KEPT_MS: number = 24 * 3600 * 1000;
 /** An append to a last piece below this rewrites that piece. */
 export const TAIL_BYTES: number = 64 * KIB;
+/** Blocks of one content that are being made durable while the next one comes. */
+export const BLOCKS_ENDING_MAX = 2;
 /** Queued for the slowest storage that a block is written to. */
 export const QUEUED_BYTES_MAX: number = 1 * MIB;
 /** The beginning of a block that is kept until it is stored: another storage can take it from the start. */
