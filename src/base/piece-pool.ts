@@ -7,8 +7,8 @@
 export const PIECE_BYTES_MAX: number = 256 * 1024;
 /** Shorter ones are not worth a whole buffer. */
 const PIECE_BYTES_MIN: number = 64 * 1024;
-/** That wait to be used again, 4 MiB of them. */
-const IDLE_MAX = 16;
+/** That wait to be used again, 12 MiB of them: what copies of repair use at once, to a process and from it. */
+const IDLE_MAX = 48;
 
 const idle: ArrayBufferLike[] = [];
 /** From here, and not given back: by how many it has to be. */

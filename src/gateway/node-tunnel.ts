@@ -15,6 +15,8 @@ import { SocketOutbox } from './outbox.ts';
 
 /** Reads of much at a time. */
 const OWN = { mayOwn: true } as const;
+/** What waits goes on in one write. */
+const PAST_PAUSE = { pastPause: true } as const;
 const NEWLINE = 0x0a;
 
 export interface NodeTunnelOptions {
@@ -123,15 +125,22 @@ export class NodeTunnel {
     near.on('end', () => socket.end());
     socket.on('drain', () => near.resume());
     const out = new SocketOutbox(near);
-    takeReads(socket, (buffer, size) => {
-      out.copied(buffer, 0, size);
-      out.flush();
-      if (out.blocked) socket.pause();
-    });
+    takeReads(
+      socket,
+      (buffer, size) => {
+        out.copied(buffer, 0, size);
+        if (!out.blocked) out.flush();
+        if (out.blocked) socket.pause();
+      },
+      PAST_PAUSE,
+    );
     // It may have come while the instance was waited for, and is told once.
     if (socket.readableEnded) out.end();
     else socket.on('end', () => out.end());
-    near.on('drain', () => socket.resume());
+    near.on('drain', () => {
+      out.flush();
+      if (!out.blocked) socket.resume();
+    });
   }
 
   /** TLS takes one write at a time: what is read into again waits for its end, and is read into no more before. */

@@ -29,15 +29,16 @@ let own = 0;
 
 /**
  * Starts reading from a connected socket; a pause holds it up as ever. What it gives back ends it: the socket is paused then, and whatever comes
- * goes to its stream. `mayOwn`: a socket that fills the buffer of all gets one of its own, whose bytes last.
+ * goes to its stream. `mayOwn`: a socket that fills the buffer of all gets one of its own, whose bytes last. `pastPause`: what TLS had read before a
+ * pause is given all the same, at most 64 KiB, in place of waiting in the stream as buffers of their own.
  */
 export function takeReads(
   socket: Socket,
   take: BytesTaker,
-  { mayOwn = false }: { readonly mayOwn?: boolean } = {},
+  options: { readonly mayOwn?: boolean; readonly pastPause?: boolean } = {},
 ): () => void {
   let taker: BytesTaker | undefined = take;
-  divert(socket, () => taker, mayOwn);
+  divert(socket, () => taker, options);
   const onData = (chunk: Buffer): void => taker?.(chunk, chunk.length, true);
   socket.on('data', onData);
   socket.resume();
@@ -50,7 +51,14 @@ export function takeReads(
 }
 
 /** `taker`: undefined when reads are its no more. */
-function divert(socket: Socket, taker: () => BytesTaker | undefined, mayOwn: boolean): void {
+function divert(
+  socket: Socket,
+  taker: () => BytesTaker | undefined,
+  {
+    mayOwn = false,
+    pastPause = false,
+  }: { readonly mayOwn?: boolean; readonly pastPause?: boolean },
+): void {
   const binding = provenBinding();
   const handle = readingHandle(socket);
   if (binding === undefined || handle === undefined) return;
@@ -66,7 +74,11 @@ function divert(socket: Socket, taker: () => BytesTaker | undefined, mayOwn: boo
       buffer = ownBuffer(socket);
     }
     if (size <= 0) usual?.call(this, bytes);
-    else if (take !== undefined && socket.readableFlowing === true && socket.readableLength === 0)
+    else if (
+      take !== undefined &&
+      (socket.readableFlowing === true || pastPause) &&
+      socket.readableLength === 0
+    )
       take(filled, size, filled !== readBuffer);
     // TLS had read it before the pause. The stream keeps it, and reads on by itself until it is full.
     else if (!socket.push(Buffer.from(filled.subarray(0, size)))) stopReading.call(socket);

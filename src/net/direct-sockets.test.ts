@@ -1,5 +1,6 @@
 /** Reads and writes past the streams of sockets: slow readers, resets, sides that close, and both ways of writing at once. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
@@ -300,4 +301,27 @@ test('a socket over TLS that is destroyed takes nothing of what was decrypted', 
   far.write(Buffer.alloc(60_000));
   await closed;
   assert.equal(reads, 1);
+});
+
+test('what TLS had read before a pause is given past it, in order', async (t) => {
+  const { near, far } = await tlsPair(t);
+  const sent = randomBytes(4 * 1024 * 1024);
+  const got: Buffer[] = [];
+  let received = 0;
+  let past = 0;
+  const all = Promise.withResolvers<void>();
+  const take = (buffer: Buffer, size: number): void => {
+    if (near.isPaused()) past += 1;
+    got.push(Buffer.from(buffer.subarray(0, size)));
+    received += size;
+    near.pause();
+    setImmediate(() => near.resume());
+    if (received === sent.length) all.resolve();
+  };
+  takeReads(near, take, { pastPause: true });
+  far.write(sent);
+  await all.promise;
+  assert.ok(Buffer.concat(got).equals(sent));
+  assert.ok(past > 0);
+  assert.equal(near.readableLength, 0);
 });
