@@ -35,7 +35,10 @@ export class FileKit implements AsyncDisposable {
     all: () => [...this.places.values()],
     blobs: (id) => this.blobs.get(id),
     suspect: () => undefined,
+    look: async () => await this.onLook(),
   };
+  /** What is found out when places are looked for. */
+  onLook: () => Promise<void> = () => Promise.resolve();
   #link: CatalogueLink | undefined;
   #store: Store | undefined;
   #sessions: Sessions | undefined;

@@ -104,6 +104,7 @@ test('files of one machine', async (t) => {
   assert.equal((await node.cli('files', 'cat', 'photos/note')).stdout, 'smallsmall');
 
   await node.json('files', 'quota', 'photos', '9MB');
+  assert.match((await node.cli('files', 'quota', 'photos')).stdout, /may hold .+; it holds .+/);
   const refused = await node.cli('files', 'put', join(folder, 'large'), 'photos/again');
   assert.match(refused.stderr, /FILES_QUOTA|may hold/);
 
@@ -263,6 +264,27 @@ test('files of one machine', async (t) => {
   const off = await node.json('files', 'website', 'www', '--off');
   assert.deepEqual(off, { bucket: 'www', website: null, hosts: [] });
   assert.equal((await www('/v1/')).status, 404);
+
+  const blocks = (): ReadonlySet<string> =>
+    new Set(
+      readdirSync(spare, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name)),
+    );
+  const others = blocks();
+  await node.json('files', 'create', 'once');
+  await node.json('files', 'policy', 'once', '1 copy: spare');
+  await node.json('files', 'put', join(folder, 'large'), 'once/large');
+  for (const path of blocks()) if (!others.has(path)) rmSync(path);
+  const gone = await node.cli('files', 'get', 'once/large', join(folder, 'back'));
+  assert.match(gone.stderr, /No copy of block .* can be read now/);
+
+  await node.json('storage', 'remove', 'spare');
+  await until('it is said what the storage is not emptied of', async () =>
+    /keeps what bucket photos has no other storage for: its policy is "2 copies"/.test(
+      (await node.cli('storage', 'list')).stderr,
+    ),
+  );
 
   await node.kill();
   await node.restart();

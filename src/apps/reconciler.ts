@@ -74,7 +74,9 @@ export class Reconciler implements Worker {
 
   status(): string {
     const failing = [...this.#failures].map(([app, { problem }]) => `${app}: ${problem}`);
-    return failing.length === 0 ? `${this.#apps} apps as wished` : failing.join('; ');
+    return failing.length === 0
+      ? `${this.#apps} ${this.#apps === 1 ? 'app' : 'apps'} as wished`
+      : failing.join('; ');
   }
 
   async step(signal: AbortSignal): Promise<StepResult> {

@@ -49,7 +49,7 @@ export class ReleaseVault implements Worker {
   status(): string {
     if (!this.#options.vault.isThere()) return 'There is no file store: releases are on nodes only';
     return this.#why === undefined
-      ? `${this.#keys.size} releases are in the file store`
+      ? `Releases in the file store: ${this.#keys.size}`
       : `Releases cannot be put into the file store yet: ${this.#why}`;
   }
 

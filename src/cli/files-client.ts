@@ -13,7 +13,7 @@ export interface Bucket {
   readonly quotaBytes: number | null;
   readonly bytes: number;
   readonly objects: number;
-  /** Copies that no storage is there for now; only where one bucket was asked for or changed. */
+  /** Copies that no storage is there for now. An agent of the program before does not tell it of all buckets. */
   readonly policyLacks?: readonly string[];
   readonly settings: {
     readonly website?: { readonly index?: string; readonly error?: string };

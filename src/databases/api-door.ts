@@ -214,7 +214,7 @@ export function unavailable(response: ServerResponse, error: unknown, words: Doo
 /** The same as the bytes of an answer, for a connection that ends with it. */
 export function unavailableText(error: unknown, words: DoorWords): string {
   const { status, headers, body } = refusalOf(error, words);
-  const said = { ...headers, 'content-length': Buffer.byteLength(body), connection: 'close' };
+  const said = { ...headers, connection: 'close' };
   const fields = Object.entries(said).map(([name, value]) => `${name}: ${value}\r\n`);
   return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${fields.join('')}\r\n${body}`;
 }
@@ -228,7 +228,10 @@ function refusalOf(
   readonly body: string;
 } {
   const type = { 'content-type': 'application/json' };
-  return UNREACHED.has(systemCode(error) ?? '')
-    ? { status: 503, headers: { ...type, 'retry-after': '1' }, body: away }
-    : { status: 502, headers: type, body: lost };
+  const isUnreached = UNREACHED.has(systemCode(error) ?? '');
+  const body = isUnreached ? away : lost;
+  const told = { ...type, 'content-length': String(Buffer.byteLength(body)) };
+  return isUnreached
+    ? { status: 503, headers: { ...told, 'retry-after': '1' }, body }
+    : { status: 502, headers: told, body };
 }

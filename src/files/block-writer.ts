@@ -19,6 +19,8 @@ export interface Places {
   blobs(place: string): BlobStore | undefined;
   /** It failed: asked for its state again before it is trusted. */
   suspect(place: string): void;
+  /** For ids that are not known yet: another node may just have added them. */
+  look(): Promise<void>;
 }
 
 export interface StoredBlock {

@@ -69,3 +69,21 @@ test('of a body that breaks off nothing is left under way', async () => {
   for (const { node } of places.values())
     assert.deepEqual(await readdir(join(folder, node, 't')), []);
 });
+
+test('a copy is read where another node has just added a place', async () => {
+  await using kit = await FileKit.start();
+  const { store, blobs, places } = kit;
+  await store.createBucket('photos', { owner: 'ann' });
+  const bytes = Buffer.alloc(PIECE_BYTES, 'new');
+  const info = await store.put('photos', 'key', pooled(bytes), {});
+  const known = { blobs: new Map(blobs), places: new Map(places) };
+  blobs.clear();
+  places.clear();
+  await assert.rejects(shaOf(store.read(info)), { code: 'FILES_UNREADABLE' });
+  kit.onLook = () => {
+    for (const [id, one] of known.blobs) blobs.set(id, one);
+    for (const [id, one] of known.places) places.set(id, one);
+    return Promise.resolve();
+  };
+  assert.equal(await shaOf(store.read(info)), createHash('sha256').update(bytes).digest('hex'));
+});

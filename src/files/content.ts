@@ -258,10 +258,13 @@ export class Contents {
     cid: string,
     { range, places: ids }: { readonly range: Range; readonly places: readonly string[] },
   ): AsyncGenerator<Uint8Array> {
+    const { places } = this.#options;
     let at = range.start;
     let why: string | undefined;
     for (const round of ['known', 'asked again'] as const) {
       const where = round === 'known' ? ids : await this.#placesOf(bucket, cid);
+      const isStrange = where.some((id) => places.blobs(id) === undefined);
+      if (round === 'asked again' && isStrange) await places.look();
       const left = { start: at, end: range.end };
       const ended = yield* this.#reader.read(bucket, cid, left, where);
       if (ended.at === range.end) return;

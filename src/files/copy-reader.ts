@@ -6,7 +6,7 @@ import type { Range } from './model.ts';
 import { nearest } from './nearest.ts';
 
 export interface CopyReaderOptions {
-  readonly places: Places;
+  readonly places: Omit<Places, 'look'>;
   /** A copy that was read is damaged or gone. */
   readonly onBadCopy?: ((bucket: string, cid: string, place: string) => void) | undefined;
   readonly log: Logger;

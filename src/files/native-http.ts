@@ -1,6 +1,6 @@
 /** Native HTTP: objects at `/files/BUCKET/KEY`, buckets at `/files/BUCKET`, in JSON. RFC 9110 for conditions and ranges. */
 import type { IncomingMessage } from 'node:http';
-import { sendPieces } from '../http/answer.ts';
+import { begun, sendPieces } from '../http/answer.ts';
 import { evaluatePreconditions, type Preconditions } from '../http/conditional.ts';
 import { formatHttpDate, parseHttpDate } from '../http/http-date.ts';
 import { contentRange, parseRange, unsatisfiedRange } from '../http/range.ts';
@@ -72,7 +72,8 @@ export class NativeHttp {
 
   async #root({ method, path, response }: Asked): Promise<void> {
     if (method !== 'GET') throw pathUnknown(method, path);
-    sendJson(response, 200, { buckets: await this.#whole.buckets() });
+    const buckets = await this.#whole.buckets();
+    sendJson(response, 200, { buckets: buckets.map((info) => this.#withLacks(info)) });
   }
 
   async #bucket(asked: Asked): Promise<void> {
@@ -167,13 +168,15 @@ export class NativeHttp {
     const part = more.length > 0 ? undefined : first;
     const [start, end] = part === undefined ? [0, info.size] : [part.first, part.last + 1];
     // Before the head goes out: it may need a key that this face does not take.
-    const body = this.#store.read(info, { start, end });
+    const read = this.#store.read(info, { start, end });
+    const isWanted = method !== 'HEAD' && start < end;
+    const body = isWanted ? await begun(read) : undefined;
     response.writeHead(part === undefined ? 200 : 206, {
       ...headers,
       'content-length': end - start,
       ...(part === undefined ? {} : { 'content-range': contentRange(part, info.size) }),
     });
-    if (method === 'HEAD' || start === end) response.end();
+    if (body === undefined) response.end();
     else await sendPieces(response, body);
   }
 

@@ -4,7 +4,7 @@ import { createServer, request, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { takePiece } from '../base/piece-pool.ts';
-import { writeAnswer } from './answer.ts';
+import { begun, writeAnswer } from './answer.ts';
 
 const PIECE_BYTES: number = 256 * 1024;
 
@@ -86,4 +86,21 @@ test('a body that cannot be read on is seen to break off', async (t) => {
   const { message, ended } = await serve(t, 2 * PIECE_BYTES, broken());
   await assert.rejects(message.resume().toArray(), { code: 'ECONNRESET' });
   await assert.rejects(ended, /the disk is gone/);
+});
+
+test('what cannot even be begun rejects before a head goes out, and what is left is ended', async () => {
+  let isEnded = false;
+  async function* pieces(count: number): AsyncGenerator<Uint8Array> {
+    try {
+      for (let at = 0; at < count; at++) yield await Promise.resolve(Buffer.of(at));
+      throw new Error('the disk is gone');
+    } finally {
+      isEnded = true;
+    }
+  }
+  await assert.rejects(begun(pieces(0)), /the disk is gone/);
+  const got: number[] = [];
+  isEnded = false;
+  for await (const piece of await begun(pieces(9))) if (got.push(...piece) === 3) break;
+  assert.deepEqual([got, isEnded], [[0, 1, 2], true]);
 });

@@ -48,6 +48,19 @@ export async function sendPieces(
   await finished(response);
 }
 
+/** The same pieces, with the first one there: rejects where not even that can be had, before a head has gone out. To be read to an end, or left. */
+export async function begun(pieces: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
+  const reading = pieces[Symbol.asyncIterator]();
+  const first = await reading.next();
+  return (async function* (): AsyncGenerator<Uint8Array> {
+    try {
+      for (let next = first; next.done !== true; next = await reading.next()) yield next.value;
+    } finally {
+      await reading.return?.();
+    }
+  })();
+}
+
 /** Leaves nothing behind: a large body waits here for each of its pieces. */
 async function drainedOrGone(response: ServerResponse): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();

@@ -86,18 +86,22 @@ export const DF: CommandSpec = {
 
 export const QUOTA: CommandSpec = {
   name: 'quota',
-  summary: 'Limit what a bucket may hold, each byte counted once.',
-  arguments: [BUCKET, { name: 'SIZE', description: 'as 10GB; none: no limit', required: true }],
+  summary: 'Show or set how much a bucket may hold, each byte counted once.',
+  arguments: [BUCKET, { name: 'SIZE', description: 'as 10GB; none: no limit' }],
   run: async (context, input) => {
-    const size = input.argument('SIZE') ?? '';
-    const quotaBytes = size === 'none' ? null : parseSize(size, 'SIZE');
+    const size = input.argument('SIZE');
     const bucket = input.argument('BUCKET') ?? '';
-    const changed = await context.client().files().changeBucket(bucket, { quotaBytes });
-    if (context.json) context.words.json(changed);
-    else
-      context.words.line(
-        `${bucket} may hold ${quotaBytes === null ? 'anything' : formatBytes(quotaBytes)}`,
-      );
+    const files = context.client().files();
+    const info =
+      size === undefined
+        ? (await files.list(bucket, { limit: '1' })).bucket
+        : await files.changeBucket(bucket, {
+            quotaBytes: size === 'none' ? null : parseSize(size, 'SIZE'),
+          });
+    const { bytes, quotaBytes } = info;
+    const may = quotaBytes === null ? 'anything' : formatBytes(quotaBytes);
+    if (context.json) context.words.json(info);
+    else context.words.line(`${bucket} may hold ${may}; it holds ${formatBytes(bytes)}`);
     return EXIT.ok;
   },
 };

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { formatBytes, parseSize } from '../../base/units.ts';
 import type { CommandSpec, Context, Input } from '../command.ts';
 import { EXIT } from '../errors.ts';
-import type { Storage } from '../files-client.ts';
+import type { Bucket, Storage } from '../files-client.ts';
 
 const NAME = { name: 'NAME', description: 'as "moln storage list" shows it', required: true };
 const LIMITS = [
@@ -45,9 +45,11 @@ const LIST: CommandSpec = {
   name: 'list',
   summary: 'List the storages of all nodes, and how full they are.',
   run: async (context) => {
-    const storages = await context.client().files().storages();
+    const files = context.client().files();
+    const storages = await files.storages();
     if (context.json) context.words.json(storages);
     else printStorages(context, storages);
+    if (storages.some(({ state }) => state === 'drain')) noteHeld(context, await files.buckets());
     return EXIT.ok;
   },
 };
@@ -107,6 +109,16 @@ export function printStorages(context: Context, storages: readonly Storage[]): v
       path,
     ]),
   );
+}
+
+/** Why what is being emptied may never be empty. */
+function noteHeld({ words }: Context, buckets: readonly Bucket[]): void {
+  for (const { name, policy, policyLacks = [] } of buckets) {
+    if (policyLacks.length === 0) continue;
+    words.note(
+      `What is being emptied keeps what bucket ${name} has no other storage for: its policy is "${policy}", and ${policyLacks.join(', ')} is lacking. Add such a storage, or change it with "moln files policy ${name}"`,
+    );
+  }
 }
 
 function limitsOf(input: Input): object {
