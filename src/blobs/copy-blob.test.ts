@@ -66,3 +66,12 @@ test('a bit that has changed is found by the copy, and the blob put aside where 
     await failsWith('BLOBS_MISSING', pull());
   });
 });
+
+test('what still grows is not copied', async () => {
+  await using near = await BlobNode.start();
+  await using other = await BlobNode.start();
+  await near.store.append(ID, 0, inPieces(blobBytes(1, LENGTH)), putOptions());
+  const way = { from: near.store, to: other.store, maxBytes: LENGTH };
+  await failsWith('BLOBS_INVALID', copyBlob(ID, way));
+  assert.equal(await other.store.stat(ID), undefined);
+});

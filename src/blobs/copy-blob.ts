@@ -3,7 +3,7 @@
  * that leaves out the checksums of blocks, and is asked to look at it when it was not what it should be.
  */
 import { isMolnError } from '../base/errors.ts';
-import { corrupt, missing } from './errors.ts';
+import { corrupt, invalid, missing } from './errors.ts';
 import type { BlobId, BlobStore, Written } from './model.ts';
 
 export interface CopyWay {
@@ -21,13 +21,15 @@ export async function copyBlob(
 ): Promise<Written> {
   const { length, sha256, body, original } = await from.get(id, undefined, { forCopy: true });
   try {
+    // It still grows: what there is of it would be taken for all.
+    if (sha256 === undefined) throw invalid(`Blob ${id} is not closed, so it cannot be copied`);
     const meta = original?.meta ?? (await from.stat(id))?.meta;
     if (meta === undefined) throw missing(id);
-    const said = { length, ...(sha256 === undefined ? {} : { sha256 }) };
     const { crcs } = original ?? {};
     return await to.put(id, counted(body, onBytes), {
       ...meta,
-      ...said,
+      length,
+      sha256,
       ...(crcs === undefined ? {} : { crcs }),
       maxBytes,
       givesPieces: true,

@@ -110,7 +110,7 @@ export class RentedBlobs implements BlobStore, AsyncDisposable {
 
   async put(id: BlobId, body: AsyncIterable<Uint8Array>, options: PutOptions): Promise<Written> {
     requireBlobId(id);
-    const { maxBytes, length, sha256, ...meta } = options;
+    const { maxBytes, length, sha256, sums: _own, crcs: _known, givesPieces: _, ...meta } = options;
     checkMeta(meta);
     const wanted = sealedBytes(length ?? maxBytes) + META_BYTES;
     const { session } = await this.#connected();

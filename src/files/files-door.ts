@@ -96,22 +96,23 @@ export class FilesDoor implements Disposable {
   }
 
   /** One that takes nothing holds a connection to the process, of which there are so many; while that one is not ready, nobody is cut. */
-  #watch(response: ServerResponse): void {
+  #watch(response: ServerResponse): Disposable | undefined {
     const { socket } = response;
-    if (socket === null) return;
+    if (socket === null) return undefined;
     const writer = new DirectWriter(socket);
     let taken = -1;
-    const looks = this.#clock.every(this.#stallMs, () => {
+    return this.#clock.every(this.#stallMs, () => {
       const before = taken;
       // In the middle of a large write too: a TLS socket itself hears only of its end.
       taken = socket.bytesWritten - writer.unsentBytes;
       if (response.writableLength > 0 && taken === before) response.destroy();
     });
-    response.once('close', () => looks[Symbol.dispose]());
   }
 
   async #read(request: IncomingMessage, response: ServerResponse, origin: Origin): Promise<void> {
     response.on('error', () => undefined);
+    if (response.socket === null) await turnOf(request, response);
+    if (response.socket === null) return;
     try {
       const { host: _host, ...fieldsOn } = onwardHeaders(request, origin);
       const headers = Object.fromEntries(
@@ -121,7 +122,7 @@ export class FilesDoor implements Disposable {
       const answer = await this.#reads.ask({ method: 'GET', path, headers });
       const { connection: _connection, 'keep-alive': _keepAlive, ...fields } = answer.headers;
       response.writeHead(answer.status, fields);
-      this.#watch(response);
+      using _looks = this.#watch(response);
       await sendPieces(response, answer.body);
     } catch (error) {
       // Where the answer had begun, that it breaks off tells the client.
@@ -134,6 +135,16 @@ export class FilesDoor implements Disposable {
 function isRead({ method, headers }: IncomingMessage): boolean {
   const { expect, 'content-length': length = '0', 'transfer-encoding': coding } = headers;
   return method === 'GET' && length === '0' && coding === undefined && expect === undefined;
+}
+
+/** Until the answers before it on its connection are out, or the client has left: an answer without a socket is not watched, and hears of no end. */
+async function turnOf(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  response.once('socket', () => resolve());
+  request.once('close', () => {
+    if (request.socket.destroyed) resolve();
+  });
+  if (!request.socket.destroyed) await promise;
 }
 
 async function connected(path: string): Promise<Socket> {
