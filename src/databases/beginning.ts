@@ -61,7 +61,7 @@ export async function beginDatabase(source: BeginningSource, place: BeginningPla
 
 async function beginStripe(
   { log: from, snapshots }: CopySource,
-  { folder, node, pool }: BeginningPlace,
+  { folder, node, pool, clock }: BeginningPlace,
   {
     stripe,
     index,
@@ -79,6 +79,7 @@ async function beginStripe(
     schemaVersion: applied.schemaVersion,
     sha256: await hashFile(packed),
     bytes: (await stat(packed)).size,
+    at: clock.now(),
     nodes: [node],
   };
   const own = new FolderSnapshots(new Map([[node, join(folder, 'snapshots')]]));
