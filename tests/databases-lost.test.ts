@@ -113,12 +113,22 @@ test('stripes whose snapshots are of different times come back as of the newest 
   const restored = await restoreLost(vault, into);
   assert.deepEqual(restored, { at: moment, stripes: 2 });
   assert.equal((await on.log.ids())['t'], '2000');
+  // From then on it grows old.
+  assert.ok(Number((await on.log.snapshot('s0'))?.at) > moment);
   const led = await lead(on, folder);
   assert.deepEqual(await Promise.all(led.map(rows)), [
     [1n, 2n],
     [1n, 2n],
   ]);
   for (const stripe of led) await run(stripe, 'INSERT INTO t VALUES (9)');
+
+  // One that cannot be read is not passed over as if there were none.
+  const whole = `${await vault.description('database')}`;
+  await vault.describe('database', whole.replace('"format":1', '"format":2'));
+  const unknown = { code: 'DATABASES_DESCRIPTION_UNKNOWN' };
+  await assert.rejects(all.list(), unknown);
+  await assert.rejects(all.get('shop'), unknown);
+  await vault.describe('database', whole);
 
   // What is damaged there leaves nothing behind.
   const { keys } = await objects.list(`${ID}/s1/`);

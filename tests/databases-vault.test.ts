@@ -4,9 +4,10 @@ import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { test, type TestContext } from 'node:test';
-import { systemClock } from '../src/base/time.ts';
+import { type Clock, systemClock } from '../src/base/time.ts';
 import { silentLogger } from '../src/base/log.ts';
 import { buildCopyAt, filesOf, type Stripe } from '../src/database/database.ts';
+import { VAULT_LIST_MS } from '../src/databases/limits.ts';
 import { PeerLinks } from '../src/databases/peer-link.ts';
 import { droppedRecords } from '../src/databases/records.ts';
 import { SnapshotVault } from '../src/databases/snapshot-vault.ts';
@@ -17,6 +18,7 @@ import { KeptObjects, objectsPath } from '../src/files/kept-objects.ts';
 import { SNAPSHOTS_BUCKET } from '../src/files/system-bucket.ts';
 import type { Registry } from '../src/registry/registry.ts';
 import { type DatabaseUnderTest, look, run, startDatabase } from '../testing/database-kit.ts';
+import { ManualClock } from '../testing/manual-clock.ts';
 import { KeptKit } from '../testing/kept-kit.ts';
 import { openDatabase } from '../testing/open-database.ts';
 import { until } from '../testing/until.ts';
@@ -30,7 +32,8 @@ interface Kept {
   readonly stripe: Stripe;
   /** Snapshots as node `node` has them, and the file store. */
   snapshotsOf(node: string): Snapshots;
-  duty(): VaultDuty;
+  duty(clock?: Clock): VaultDuty;
+  readonly vault: SnapshotVault;
   stored(): Promise<readonly string[]>;
   insert(rows: number): Promise<void>;
 }
@@ -60,13 +63,14 @@ async function start(t: TestContext): Promise<Kept> {
   const stripe = await on.copy('n1', { snapshots });
   assert.ok(await stripe.lead());
   await run(stripe, 'CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)');
-  const shared = { vault, snapshots, log: on.log, folder: on.folder, clock: systemClock };
+  const shared = { vault, snapshots, log: on.log, folder: on.folder };
   return {
     kit,
     on,
     stripe,
     snapshotsOf,
-    duty: () => new VaultDuty(shared),
+    duty: (clock = systemClock) => new VaultDuty({ ...shared, clock }),
+    vault,
     stored: async () => (await vault.list('s1')).toSorted(),
     insert: async (rows) => {
       for (let n = 0; n < rows; n++)
@@ -134,6 +138,21 @@ test('the log is trimmed while the file store is away, which gets what it lacks 
   await duty.tend('s1', SIGNAL);
   await copy.catchUp();
   assert.equal(await count(copy), 10n);
+});
+
+test('what describes a stripe is true again within the hour when somebody else wrote over it', async (t) => {
+  const kept = await start(t);
+  const { vault } = kept;
+  const clock = new ManualClock();
+  const duty = kept.duty(clock);
+  await kept.insert(3);
+  await kept.stripe.snapshot(0);
+  await duty.tend('s1', SIGNAL);
+  const told = await vault.description('s1');
+  await vault.describe('s1', '{}');
+  clock.advance(VAULT_LIST_MS + 1);
+  await duty.tend('s1', SIGNAL);
+  assert.equal(await vault.description('s1'), told);
 });
 
 test('what is named by no record any more goes, once all that is named is there', async (t) => {

@@ -97,12 +97,22 @@ async function openView({
   const at = resting.findLastIndex((one) => one.path === path && one.ino === ino);
   const rested = at < 0 ? undefined : resting.splice(at, 1)[0];
   const file = rested ?? { path, ino, reader: newReader(path) };
+  const applied = held(file);
   views.set(view, file);
-  const applied = file.reader.hold();
   if (first === undefined) return applied;
   await tellBegun(applied);
   // It may have been shut meanwhile.
   return viewOf(view).reader.query(first.statement, first.readMs);
+}
+
+/** Of one that cannot be held nothing stays open: nobody will shut it. */
+function held({ reader }: OpenFile): Applied {
+  try {
+    return reader.hold();
+  } catch (error) {
+    reader[Symbol.dispose]();
+    throw error;
+  }
 }
 
 function shutView(view: number): void {

@@ -83,7 +83,7 @@ export class ReaderPool implements SlowReads, AsyncDisposable {
   async view(path: string, first?: FirstRead): Promise<FileView> {
     const view = this.#nextView++;
     const begun = Promise.withResolvers<unknown>();
-    const ms = VIEW_STEP_MS + (first?.readMs ?? 0);
+    const begunMs = first && first.readMs + GRACE_MS;
     const request = { kind: 'open', view, path, first } as const;
     let process = undefined as ReaderProcess | undefined;
     const onStart = (on: ReaderProcess): void => {
@@ -91,7 +91,8 @@ export class ReaderPool implements SlowReads, AsyncDisposable {
       on.views++;
     };
     try {
-      const answered = this.#ask({ request, ms, onStart, onBegun: begun.resolve });
+      const times = { ms: VIEW_STEP_MS, begunMs };
+      const answered = this.#ask({ request, ...times, onStart, onBegun: begun.resolve });
       const applied = (await Promise.race([begun.promise, answered])) as Applied;
       if (process === undefined) throw viewEnded('its process has ended');
       if (first === undefined) return this.#viewOn(process, view, applied);
@@ -101,6 +102,7 @@ export class ReaderPool implements SlowReads, AsyncDisposable {
       return this.#viewOn(process, view, applied, read);
     } catch (error) {
       if (process !== undefined) process.views--;
+      this.#next();
       throw error;
     }
   }
@@ -154,7 +156,9 @@ export class ReaderPool implements SlowReads, AsyncDisposable {
     };
   }
 
-  async #ask(work: Pick<ReaderJob, 'request' | 'ms' | 'onStart' | 'onBegun'>): Promise<unknown> {
+  async #ask(
+    work: Pick<ReaderJob, 'request' | 'ms' | 'begunMs' | 'onStart' | 'onBegun'>,
+  ): Promise<unknown> {
     if (this.#closed) throw new Error('The database is being closed');
     if (this.#waiting.length >= WAITING_MAX) {
       throw limitMet(

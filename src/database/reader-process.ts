@@ -51,6 +51,8 @@ const START_MS = 30_000;
 export interface ReaderJob {
   readonly request: ReaderRequest;
   readonly ms: number;
+  /** From `begun` on, where that is another time. */
+  readonly begunMs?: number | undefined;
   readonly onStart?: (process: ReaderProcess) => void;
   readonly onBegun?: ((begun: unknown) => void) | undefined;
   readonly resolve: (value: unknown) => void;
@@ -123,7 +125,10 @@ export class ReaderProcess implements AsyncDisposable {
     this.views--;
     if (!this.#isRunning) return;
     this.#child.send({ kind: 'shut', view } satisfies ShutView);
-    if (!this.isBusy) this.#rest();
+    if (this.isBusy) return;
+    this.#rest();
+    // One that waits may have the place.
+    this.#options.onFree();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -148,7 +153,10 @@ export class ReaderProcess implements AsyncDisposable {
       this.#killAfter(job.ms);
       return void this.#child.send(job.request);
     }
-    if ('begun' in reply) return job?.onBegun?.(reply.begun);
+    if ('begun' in reply) {
+      if (job?.begunMs !== undefined) this.#killAfter(job.begunMs);
+      return job?.onBegun?.(reply.begun);
+    }
     this.#job = undefined;
     if ('failure' in reply) job?.reject(errorOf(reply.failure));
     else job?.resolve(reply.value);

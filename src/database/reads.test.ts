@@ -12,10 +12,12 @@ import { until } from '../../testing/until.ts';
 import { prepareFile } from './applied.ts';
 import { Connection } from './connection.ts';
 import { GROUP_ID_BYTES } from './entry.ts';
+import { VIEWS_PER_PROCESS_MAX } from './limits.ts';
 import { packTransactions } from './packed-group.ts';
 import { ReaderPool } from './reader-pool.ts';
 import { Reads } from './reads.ts';
 import type { SqlValue } from './statement.ts';
+import type { FileView } from './stripe-options.ts';
 import { StripeThread } from './stripe-thread.ts';
 
 const SELECT = { sql: 'SELECT n FROM t WHERE id = 1' };
@@ -89,6 +91,12 @@ test('a file that is gone is not kept open by views that were of it', async () =
     await until('it is closed', async () =>
       (await openFiles()).every((name) => !name.startsWith(`${folder}/a`)),
     );
+    // Nor one that a view could not be opened of.
+    const wrong = join(folder, 'c.sqlite');
+    using other = new Connection(wrong, 'writer');
+    other.exec('CREATE TABLE t (id INTEGER PRIMARY KEY)');
+    await assert.rejects(pool.view(wrong), /no such table/);
+    assert.ok((await openFiles()).every((name) => !name.startsWith(wrong)));
     // The other one is not.
     assert.ok((await openFiles()).some((name) => name.startsWith(`${folder}/b`)));
   } finally {
@@ -113,6 +121,48 @@ test('what a view reads as it is opened is as of the view, and so are later read
     await using other = await pool.view(path, { statement: wrong, readMs: 1000 });
     await assert.rejects(other.query(wrong, 1000), /no such column: x/);
     assert.deepEqual((await other.query(count, 1000)).rows, [[2n]]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('a view that waits for a place gets that of one that is closed', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'moln-reads-'));
+  const path = join(folder, 'a.sqlite');
+  try {
+    using writer = new Connection(path, 'writer');
+    prepareFile(writer);
+    await using pool = new ReaderPool({ clock: systemClock, processesMax: 1 });
+    const open: FileView[] = [];
+    for (let n = 0; n < VIEWS_PER_PROCESS_MAX; n++) open.push(await pool.view(path));
+    let isOpen = false;
+    const waiting = pool.view(path).then((view) => {
+      isOpen = true;
+      return view;
+    });
+    await open.pop()?.[Symbol.asyncDispose]();
+    await until('it has its place', () => isOpen);
+    await (await waiting)[Symbol.asyncDispose]();
+    for (const view of open) await view[Symbol.asyncDispose]();
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('what is read as a view is opened has the time of a read', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'moln-reads-'));
+  const path = join(folder, 'a.sqlite');
+  try {
+    using writer = new Connection(path, 'writer');
+    prepareFile(writer);
+    await using pool = new ReaderPool({ clock: systemClock, processesMax: 1 });
+    const statement = {
+      sql: 'WITH RECURSIVE c(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c',
+    };
+    await using view = await pool.view(path, { statement, readMs: 500 });
+    const from = systemClock.monotonicMs();
+    await assert.rejects(view.query(statement, 500), /it took too long/);
+    assert.ok(systemClock.monotonicMs() - from < 20_000);
   } finally {
     await rm(folder, { recursive: true });
   }

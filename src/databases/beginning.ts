@@ -6,6 +6,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeTree } from '../base/disk.ts';
 import { randomId } from '../base/ids.ts';
+import { settleAll } from '../base/settle-all.ts';
 import type { Clock } from '../base/time.ts';
 import {
   buildCopyAt,
@@ -43,7 +44,7 @@ export async function beginDatabase(source: BeginningSource, place: BeginningPla
   const { registry, id, folder, clock } = place;
   try {
     const log = new RegistryLog({ registry, database: id, clock });
-    await Promise.all(
+    await settleAll(
       source.indexes.map((index, number) =>
         beginStripe(source, place, { stripe: stripeName(number), index, log }),
       ),
@@ -60,7 +61,7 @@ export async function beginDatabase(source: BeginningSource, place: BeginningPla
 
 async function beginStripe(
   { log: from, snapshots }: CopySource,
-  { folder, node, pool }: BeginningPlace,
+  { folder, node, pool, clock }: BeginningPlace,
   {
     stripe,
     index,
@@ -78,6 +79,7 @@ async function beginStripe(
     schemaVersion: applied.schemaVersion,
     sha256: await hashFile(packed),
     bytes: (await stat(packed)).size,
+    at: clock.now(),
     nodes: [node],
   };
   const own = new FolderSnapshots(new Map([[node, join(folder, 'snapshots')]]));

@@ -28,10 +28,20 @@ export class LostDatabases {
     this.#options = options;
   }
 
-  /** By name. Throws what the file store throws. One whose description cannot be read is told in the log and left out. */
+  /** By name. Throws what the file store throws. One whose description cannot be read is told in the log and left out; where that leaves none, it is thrown. */
   async list(): Promise<readonly FoundDatabase[]> {
+    const { found, failures } = await this.#look();
+    if (found.length === 0 && failures.length > 0) throw failures[0];
+    return found;
+  }
+
+  async #look(): Promise<{
+    readonly found: readonly FoundDatabase[];
+    readonly failures: readonly unknown[];
+  }> {
     const { objects, registry, log } = this.#options;
-    if (!objects.isThere()) return [];
+    const failures: unknown[] = [];
+    if (!objects.isThere()) return { found: [], failures };
     // Before the records: a database of this cluster has one before it has anything there, and is a dropped one before it has none.
     const { folders } = await objects.list('', true);
     const known = new Set([
@@ -46,18 +56,20 @@ export class LostDatabases {
         if (lost !== undefined) found.push({ id, ...lost });
       } catch (error) {
         log.warn('A lost database cannot be read', { id, why: messageOf(error) });
+        failures.push(error);
       }
     }
-    return found.toSorted((a, b) => (a.description.name < b.description.name ? -1 : 1));
+    found.sort((a, b) => (a.description.name < b.description.name ? -1 : 1));
+    return { found, failures };
   }
 
-  /** By name or id. Throws `DATABASES_LOST_NOT_FOUND`, `DATABASES_LOST_SEVERAL`. */
+  /** By name or id. Throws `DATABASES_LOST_NOT_FOUND`, `DATABASES_LOST_SEVERAL`, and why one that it may be cannot be read. */
   async get(name: string): Promise<FoundDatabase> {
-    const all = await this.list();
+    const { found: all, failures } = await this.#look();
     const found = all.filter(({ id, description }) => id === name || description.name === name);
     const [only] = found;
     const names = all.map(({ description }) => description.name);
-    if (only === undefined) throw lostNotFound(name, names);
+    if (only === undefined) throw failures[0] ?? lostNotFound(name, names);
     if (found.length === 1) return only;
     throw lostSeveral(
       name,

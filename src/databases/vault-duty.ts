@@ -73,7 +73,9 @@ export class VaultDuty {
     const record = (await log.snapshot(stripe)) ?? newest;
     const files = filesOf(record);
     const lacking = files.filter(({ id }) => !there.has(id));
-    const now: Known = { listedMs, there, lacking: lacking.length, described: known?.described };
+    // Somebody who led it before may have been late with what he had to tell.
+    const described = isOld ? undefined : known.described;
+    const now: Known = { listedMs, there, lacking: lacking.length, described };
     this.#known.set(stripe, now);
     const failures: unknown[] = [];
     for (const file of lacking) {

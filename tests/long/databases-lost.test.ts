@@ -137,6 +137,9 @@ test('databases of a cloud that is lost come back from snapshots in its file sto
       assert.deepEqual(ids, [[1]]);
       const taken = await node.cli('db', 'restore', 'shop', '--from-snapshots');
       assert.match(taken.stderr, /There is a database "shop" already/);
+      const { id = '' } = (await node.json<readonly LostDatabaseSummary[]>('db', 'lost'))[0] ?? {};
+      const byId = await node.cli('db', 'restore', id, '--from-snapshots');
+      assert.match(byId.stderr, /There is a database "shop" already/);
       await node.json('db', 'restore', 'shop', '--from-snapshots', '--as', 'again');
       assert.deepEqual(await content(node, 'again'), before);
     },

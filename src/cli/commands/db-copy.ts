@@ -138,8 +138,12 @@ async function restoreLost(context: Context, input: Input): Promise<number> {
   const name = nameOf(input);
   if (input.text('at') !== undefined || input.argument('FILE') !== undefined)
     throw usageError('--from-snapshots takes what the snapshots have', 'Give no file and no --at');
-  const as = input.text('as') ?? name;
-  const restored = await context.client().restoreLostDatabase(name, { as });
+  const client = context.client();
+  const asked = input.text('as');
+  const known = asked === undefined ? await client.lostDatabases() : [];
+  // By its id one gets back the name that it had.
+  const as = asked ?? known.find(({ id }) => id === name)?.name ?? name;
+  const restored = await client.restoreLostDatabase(name, { as });
   if (context.json) context.words.json(restored);
   else {
     const at = isoTime(restored.at);

@@ -232,6 +232,9 @@ test('without a connection nothing is sent', async (t) => {
   assert.equal(await connection.open(), undefined);
   await connection.kv.range({});
   connection.close();
+  // At once, not only when its socket tells.
+  assert.equal(connection.isOpen, false);
+  await assert.rejects(connection.kv.range({}), /is not connected/);
 });
 
 test('a talk says and hears until one of both leaves, and a slow listener holds the other back', async (t) => {

@@ -82,7 +82,7 @@ export class Link implements ClientHost {
 
   /** True when a request can begin. */
   get isOpen(): boolean {
-    return this.#isOpen && this.#wire.hasRoom;
+    return this.#isOpen && this.#socket.writable && this.#wire.hasRoom;
   }
 
   get isClosed(): boolean {
