@@ -1,6 +1,7 @@
 /** `moln recover` and `moln files salvage`: files back from the disks of a cluster that is lost. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import type { LostDatabaseSummary } from '../../api/api.ts';
 import { messageOf } from '../../base/errors.ts';
 import { formatBytes } from '../../base/units.ts';
 import type { RecoveryState } from '../../files/files.ts';
@@ -93,10 +94,26 @@ async function bringBack(context: Context, input: Input, withCatalogue: boolean)
   const lacks = state.missingBlocks + state.incomplete.length + state.sealed;
   const isWhole = state.why === undefined && lacks === 0;
   if (!context.json) print(context, state);
-  const lost = state.why === undefined ? await context.client().lostDatabases() : [];
-  if (context.json) context.words.json({ ...state, databases: lost });
+  const { lost, why } = state.why === undefined ? await lostOf(context) : { lost: [] };
+  if (context.json) context.words.json({ ...state, databases: lost, databasesWhy: why });
   else if (lost.length > 0) printLost(context, lost);
-  return isWhole ? EXIT.ok : EXIT.failed;
+  if (why !== undefined)
+    context.words.note(
+      `Which databases it brought snapshots of is not known: ${why}. "moln db lost" asks again`,
+    );
+  return isWhole && why === undefined ? EXIT.ok : EXIT.failed;
+}
+
+/** What was recovered is told in any case. */
+async function lostOf(context: Context): Promise<{
+  readonly lost: readonly LostDatabaseSummary[];
+  readonly why?: string;
+}> {
+  try {
+    return { lost: await context.client().lostDatabases() };
+  } catch (error) {
+    return { lost: [], why: messageOf(error) };
+  }
 }
 
 async function keyIn(context: Context, file: string | undefined): Promise<string | undefined> {
