@@ -308,6 +308,34 @@ test('a connection that says nothing any more is left, and so is one without req
   assert.equal(app.connections, 3);
 });
 
+test('a slow client gets all of an answer that came whole before its connection ended', async (t) => {
+  const body = Buffer.alloc(H2_UPSTREAM.streamWindowBytes, 'x');
+  let leaving: ServerHttp2Stream['session'];
+  const app = await startGrpc(t, (stream, headers) => {
+    leaving = stream.session;
+    const isSized = headers[':path'] === '/sized';
+    stream.respond({ ':status': 200, ...(isSized ? { 'content-length': body.length } : {}) });
+    stream.end(body);
+  });
+  const gateway = await before(t, app);
+  const { session } = new H2Client(gateway);
+  for (const path of ['/sized', '/']) {
+    const stream = session.request({ ':authority': 'a.example', ':path': path });
+    await once(stream, 'response');
+    const left = leaving;
+    left?.close();
+    await until('the end of the connection', () => left?.destroyed === true);
+    // It goes over another one, so that one has ended here too.
+    assert.equal((await new H2Client(gateway).get('/')).status, 200);
+    let bytes = 0;
+    stream.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+    });
+    await once(stream, 'close');
+    assert.deepEqual([bytes, stream.rstCode], [body.length, 0]);
+  }
+});
+
 test('a connection that is too old ends with its last request, and others go over a new one', async (t) => {
   let asked: ServerHttp2Stream | undefined;
   const app = await startGrpc(t, (stream, headers) => {
