@@ -436,6 +436,36 @@ test('a WebSocket is extended CONNECT where the upstream takes that, from client
   assert.equal(app.connections, 1);
 });
 
+test('what a WebSocket still says to an upstream that has ended its side arrives', async (t) => {
+  let bytes = 0;
+  let isOver = false;
+  const app = await startGrpc(
+    t,
+    (stream) => {
+      stream.respond({ ':status': 200 });
+      stream.end('bye');
+      stream.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+      });
+      stream.on('end', () => {
+        isOver = true;
+      });
+    },
+    createServer({ settings: { enableConnectProtocol: true } }),
+  );
+  const { session } = new H2Client(await before(t, app));
+  await once(session, 'remoteSettings');
+  const fields = { ':authority': 'a.example', ':scheme': 'https', ':path': '/' };
+  const stream = session.request(
+    { ':method': 'CONNECT', ':protocol': 'websocket', ...fields },
+    { endStream: false },
+  );
+  assert.equal(String(await once(stream, 'data')), 'bye');
+  stream.end(Buffer.alloc(60_000));
+  await until('the end', () => isOver);
+  assert.equal(bytes, 60_000);
+});
+
 test('checks go over the same connection, and who fails them is left out', async (t) => {
   const ill = new Set<string>();
   const apps = await Promise.all(

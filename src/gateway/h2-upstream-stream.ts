@@ -110,8 +110,10 @@ export class H2UpstreamStream extends Socket implements ChunkSink {
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    if (this.#webSocketKey !== undefined) this.#stream?.end();
-    done();
+    const stream = this.#stream;
+    // Else what the upstream has not taken yet would be lost with the stream, when its own side has ended.
+    if (this.#webSocketKey === undefined || stream === undefined) done();
+    else stream.end(() => done());
   }
 
   #take(bytes: Buffer): void {
