@@ -308,6 +308,34 @@ test('a connection that says nothing any more is left, and so is one without req
   assert.equal(app.connections, 3);
 });
 
+test('a slow client gets all of an answer that came whole before its connection ended', async (t) => {
+  const body = Buffer.alloc(H2_UPSTREAM.streamWindowBytes, 'x');
+  let leaving: ServerHttp2Stream['session'];
+  const app = await startGrpc(t, (stream, headers) => {
+    leaving = stream.session;
+    const isSized = headers[':path'] === '/sized';
+    stream.respond({ ':status': 200, ...(isSized ? { 'content-length': body.length } : {}) });
+    stream.end(body);
+  });
+  const gateway = await before(t, app);
+  const { session } = new H2Client(gateway);
+  for (const path of ['/sized', '/']) {
+    const stream = session.request({ ':authority': 'a.example', ':path': path });
+    await once(stream, 'response');
+    const left = leaving;
+    left?.close();
+    await until('the end of the connection', () => left?.destroyed === true);
+    // It goes over another one, so that one has ended here too.
+    assert.equal((await new H2Client(gateway).get('/')).status, 200);
+    let bytes = 0;
+    stream.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+    });
+    await once(stream, 'close');
+    assert.deepEqual([bytes, stream.rstCode], [body.length, 0]);
+  }
+});
+
 test('a connection that is too old ends with its last request, and others go over a new one', async (t) => {
   let asked: ServerHttp2Stream | undefined;
   const app = await startGrpc(t, (stream, headers) => {
@@ -406,6 +434,36 @@ test('a WebSocket is extended CONNECT where the upstream takes that, from client
   assert.equal(String(bytes), 'AGAIN');
   stream.close();
   assert.equal(app.connections, 1);
+});
+
+test('what a WebSocket still says to an upstream that has ended its side arrives', async (t) => {
+  let bytes = 0;
+  let isOver = false;
+  const app = await startGrpc(
+    t,
+    (stream) => {
+      stream.respond({ ':status': 200 });
+      stream.end('bye');
+      stream.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+      });
+      stream.on('end', () => {
+        isOver = true;
+      });
+    },
+    createServer({ settings: { enableConnectProtocol: true } }),
+  );
+  const { session } = new H2Client(await before(t, app));
+  await once(session, 'remoteSettings');
+  const fields = { ':authority': 'a.example', ':scheme': 'https', ':path': '/' };
+  const stream = session.request(
+    { ':method': 'CONNECT', ':protocol': 'websocket', ...fields },
+    { endStream: false },
+  );
+  assert.equal(String(await once(stream, 'data')), 'bye');
+  stream.end(Buffer.alloc(60_000));
+  await until('the end', () => isOver);
+  assert.equal(bytes, 60_000);
 });
 
 test('checks go over the same connection, and who fails them is left out', async (t) => {

@@ -46,6 +46,8 @@ export interface StreamLink {
   readonly scheme: 'http' | 'https';
   /** The last stream that the upstream deals with. */
   lastId(): number;
+  /** Of the connection's end, as the upstream said it: Node has it as that of each stream too. */
+  endCode(): number | undefined;
   /** Called once, with whether an answer had begun. */
   gone(answered: boolean): void;
 }
@@ -71,6 +73,11 @@ export class H2UpstreamStream extends Socket implements ChunkSink {
     super({ allowHalfOpen: true });
     this.#session = session;
     this.#link = link;
+  }
+
+  /** All of the answer is here, whatever becomes of the connection. */
+  get hasAll(): boolean {
+    return this.#isEnded;
   }
 
   // The request ---------------------------------------------------------------------------------------------
@@ -103,8 +110,10 @@ export class H2UpstreamStream extends Socket implements ChunkSink {
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    if (this.#webSocketKey !== undefined) this.#stream?.end();
-    done();
+    const stream = this.#stream;
+    // Else what the upstream has not taken yet would be lost with the stream, when its own side has ended.
+    if (this.#webSocketKey === undefined || stream === undefined) done();
+    else stream.end(() => done());
   }
 
   #take(bytes: Buffer): void {
@@ -153,7 +162,11 @@ export class H2UpstreamStream extends Socket implements ChunkSink {
     // Node lets a stream end as if it were complete when it was reset or its connection broke, but closes it first.
     const push = stream.push.bind(stream);
     stream.push = (chunk, encoding) => {
-      if (chunk === null && !stream.closed) this.#isWhole = true;
+      if (chunk === null && !stream.closed) {
+        this.#isWhole = true;
+        // At most a window of it waits here for a slow client: with the connection, Node would forget what nobody has read.
+        stream.resume();
+      }
       return push(chunk, encoding);
     };
     stream.on('headers', (fields) => this.#interim(fields));
@@ -236,7 +249,7 @@ export class H2UpstreamStream extends Socket implements ChunkSink {
   }
 
   #put(bytes: Buffer): void {
-    if (!this.push(bytes)) this.#stream?.pause();
+    if (!this.push(bytes) && !this.#isWhole) this.#stream?.pause();
   }
 
   override _read(): void {
@@ -267,8 +280,9 @@ export class H2UpstreamStream extends Socket implements ChunkSink {
   /** RFC 9113 8.7. */
   #isUnprocessed(): boolean {
     const { id, rstCode } = this.#stream ?? {};
+    if (id === undefined || id > this.#link.lastId()) return true;
     const isRefused = rstCode === constants.NGHTTP2_REFUSED_STREAM;
-    return id === undefined || isRefused || id > this.#link.lastId();
+    return isRefused && this.#link.endCode() !== rstCode;
   }
 }
 

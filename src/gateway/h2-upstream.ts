@@ -64,6 +64,7 @@ class Link {
   #isLeaving = false;
   /** The last request that it deals with, once it has said that it leaves (RFC 9113 6.8). */
   #lastId = Infinity;
+  #endCode: number | undefined;
   #bornMs: number | undefined;
   #idleSinceMs: number | undefined;
   #pingedMs: number | undefined;
@@ -82,8 +83,9 @@ class Link {
     // Only then is it known how many requests it takes at once: what goes beyond that is refused (RFC 9113 5.1.2).
     session.once('remoteSettings', () => this.#connected());
     session.on('connect', () => this.#judge(socket));
-    session.on('goaway', (_code, lastId) => {
+    session.on('goaway', (code, lastId) => {
       this.#lastId = lastId;
+      this.#endCode = code;
       this.leave();
     });
     session.on('error', (error) => this.#failed(error));
@@ -107,6 +109,7 @@ class Link {
     const stream: H2UpstreamStream = new H2UpstreamStream(this.#session, {
       scheme: this.#scheme,
       lastId: () => this.#lastId,
+      endCode: () => this.#endCode,
       gone: (answered) => {
         this.#streams.delete(stream);
         if (!answered) this.#isDoubted = true;
@@ -174,6 +177,8 @@ class Link {
 
   #failed(error: Error | undefined): void {
     this.#isLeaving = true;
-    for (const stream of this.#streams) stream.destroy(error ?? new Error('It was closed'));
+    for (const stream of this.#streams) {
+      if (!stream.hasAll) stream.destroy(error ?? new Error('It was closed'));
+    }
   }
 }

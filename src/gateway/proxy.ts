@@ -251,6 +251,7 @@ export class ProxyExchange extends UpstreamExchange implements Proxy {
 
   clientClosed(): void {
     this.leave();
+    this.sent.forget();
     this.endWatch(false);
   }
 

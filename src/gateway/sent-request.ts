@@ -15,7 +15,7 @@ export class SentRequest {
   bodyBytes = 0;
   /** Of them, what the head has with it. */
   private heldBytes = 0;
-  /** All of it, and what is held of the body, until there is an answer. */
+  /** All of it, and what is held of the body, as long as it may be sent again. */
   private head: KeptHead | string = '';
 
   /** A `KeptHead` is given back when it is not needed any more. */
@@ -45,7 +45,11 @@ export class SentRequest {
   /** Holds what was just counted, unless it is too much. */
   hold(buffer: Buffer, from: number, to: number, isChunked: boolean): void {
     const { head } = this;
-    if (typeof head === 'string' || this.bodyBytes > ASKING.heldBytesMax) return;
+    if (typeof head === 'string') return;
+    if (this.bodyBytes > ASKING.heldBytesMax) {
+      this.forget();
+      return;
+    }
     if (isChunked) head.text(chunkLine(to - from));
     head.copied(buffer, from, to);
     if (isChunked) head.text('\r\n');

@@ -289,6 +289,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     }
     if (head.status === 101) {
       this.balanced?.headed(head.status);
+      this.sent.forget();
       this.switched(head, bytes, at, end);
     } else this.finalHead(head, bytes, at, end);
   }
@@ -307,6 +308,7 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
       this.giveUp(502, 'The upstream sends interim answers without end');
       return;
     }
+    this.sent.forget();
     this.interim(head);
   }
 
@@ -320,6 +322,8 @@ export abstract class UpstreamExchange implements UpstreamUser, BalancedSender {
     const load = statedLoad(head);
     if (load !== undefined) this.upstream?.learnLoad(load, plane.coarseMs);
     if (this.balanced !== undefined && this.isReplaced(this.balanced, head.status)) return;
+    // An answer may take hours, and what is held of the body is much.
+    this.sent.forget();
     if (this.times !== undefined) this.times.headMs = plane.clock.monotonicMs();
     this.phase = PHASE.body;
     // A stream of events has no length (HTML §9.2).
