@@ -8,13 +8,13 @@ import { systemClock } from '../src/base/time.ts';
 import { FolderSnapshots, type Stripe } from '../src/database/database.ts';
 import { readLost, restoreLost } from '../src/databases/lost-database.ts';
 import { LostDatabases } from '../src/databases/lost-databases.ts';
-import { OpenDatabase } from '../src/databases/open-database.ts';
 import { PeerLinks } from '../src/databases/peer-link.ts';
 import { databaseRecords, droppedRecords } from '../src/databases/records.ts';
 import { SnapshotVault } from '../src/databases/snapshot-vault.ts';
 import { KeptObjects, objectsPath } from '../src/files/kept-objects.ts';
 import { type DatabaseUnderTest, look, run, startDatabase } from '../testing/database-kit.ts';
 import { KeptKit } from '../testing/kept-kit.ts';
+import { openDatabase } from '../testing/open-database.ts';
 import { until } from '../testing/until.ts';
 
 const SIGNAL = new AbortController().signal;
@@ -38,7 +38,7 @@ test('stripes whose snapshots are of different times come back as of the newest 
   {
     await using on = await startDatabase();
     using links = new PeerLinks({ clock: systemClock });
-    await using database = new OpenDatabase({
+    await using database = openDatabase(on, {
       config: {
         name: 'shop',
         id: ID,
@@ -49,19 +49,8 @@ test('stripes whose snapshots are of different times come back as of the newest 
         regions: ['north'],
         tokenKey: '',
       },
-      folder: join(on.folder, 'n1'),
-      registry: on.registry,
-      confirm: () => Promise.resolve(),
-      record: { node: 'n1', life: 'l1' },
-      pool: on.pool,
       links,
       vault: () => place,
-      tokens: () => [],
-      mayLead: () => true,
-      isGone: () => false,
-      clock: systemClock,
-      logger: silentLogger,
-      onStuck: () => assert.fail('a statement is stuck'),
     });
     await database.start();
     const stripes = NAMES.map((name) => database.copy(name));
