@@ -3,42 +3,19 @@
  * fields. A mistake of the server's that touches what streams share ends the connection, any other its stream.
  */
 import { ERROR, FLAG, FRAME, PREFACE, SETTING, STREAM_ID_MAX } from './codes.ts';
-import { WINDOW_BYTES_DEFAULT } from './codes.ts';
 import type { Field } from './field.ts';
-import { FrameReader, type FrameTaker, uint31, uint32 } from './frame-reader.ts';
-import { type BlockLimits, fragmentOf, HeadBlock, paddingOf } from './head-block.ts';
+import { paddingOf } from './head-block.ts';
 import { H2Error } from './h2-error.ts';
-import { HpackDecoder, type ListLimits } from './hpack-decoder.ts';
-import { type BytesWriter, OutBuffer, writeUint32 } from './out-buffer.ts';
-import { Sender, type SenderLimits } from './sender.ts';
-import {
-  DEFAULT_PEER_SETTINGS,
-  type PeerSettings,
-  readSettings,
-  settingsPayload,
-} from './settings.ts';
-import { StreamIds } from './stream-ids.ts';
-import { ReceiveWindow } from './windows.ts';
+import { PeerConnection, type PeerHost, type PeerLimits } from './peer-connection.ts';
 import { type StreamTaker, WireStream } from './wire-stream.ts';
 
-export interface ClientLimits extends ListLimits, BlockLimits, SenderLimits {
-  /** What of an answer may come before it is used. */
-  readonly streamWindowBytes: number;
-  readonly connectionWindowBytes: number;
-}
+export type ClientLimits = PeerLimits;
 
-export interface ClientHost {
-  readonly write: BytesWriter;
-  /** Of the socket. */
-  readonly unsentBytes: () => number;
-  /** Something was written outside of `receive`: `flush` is due. */
-  wake(): void;
+export interface ClientHost extends PeerHost {
   /** The answer to a `ping`. */
   ponged(): void;
   /** The server takes no further request, and none is under way any more. */
   left(): void;
-  /** GOAWAY has been said: the connection is to be closed. */
-  failed(error: H2Error): void;
 }
 
 /** Who asked. `ended` tells the end of the answer, `closed` that it was broken off: `AnswerStream.resetCode` says how. */
@@ -66,66 +43,22 @@ export class AnswerStream extends WireStream {
 
 const NOTHING_TO_DO = (): void => undefined;
 
-export class ClientConnection implements FrameTaker {
-  readonly streams: Map<number, AnswerStream> = new Map();
-  isOver = false;
-  private readonly host: ClientHost;
-  private readonly limits: ClientLimits;
-  private readonly reader: FrameReader = new FrameReader(this, 'server');
-  private readonly decoder = new HpackDecoder();
-  private readonly out: OutBuffer;
-  private readonly sender: Sender;
-  private readonly block = new HeadBlock();
-  private readonly ids = new StreamIds();
-  private readonly incoming: ReceiveWindow;
-  private peer: PeerSettings = DEFAULT_PEER_SETTINGS;
-  private isGreeted = false;
+export class ClientConnection extends PeerConnection<AnswerStream, ClientHost, ClientLimits> {
   private isLeaving = false;
-  private receiving = false;
 
   constructor(host: ClientHost, limits: ClientLimits) {
-    this.host = host;
-    this.limits = limits;
-    this.out = new OutBuffer(host.write);
-    this.sender = new Sender(this.out, limits, {
-      unsentBytes: host.unsentBytes,
-      ended: (stream) => this.settle(stream),
-    });
-    this.incoming = new ReceiveWindow(limits.connectionWindowBytes);
+    super(host, limits, 'server');
   }
 
   /** Says the preface and our settings. */
   start(): void {
-    const { limits, out } = this;
+    const { limits } = this;
     this.host.write(PREFACE, NOTHING_TO_DO);
-    const payload = settingsPayload([
+    this.greet([
       [SETTING.enablePush, 0],
       [SETTING.initialWindowSize, limits.streamWindowBytes],
       [SETTING.headerListSizeMax, limits.listBytesMax],
     ]);
-    payload.copy(out.frame(payload.length, FRAME.settings, 0, 0), out.payloadAt);
-    out.number(FRAME.windowUpdate, 0, limits.connectionWindowBytes - WINDOW_BYTES_DEFAULT);
-    this.flush();
-  }
-
-  receive(chunk: Buffer): void {
-    if (this.isOver) return;
-    this.receiving = true;
-    try {
-      this.reader.read(chunk);
-    } catch (error) {
-      if (!(error instanceof H2Error)) throw error;
-      this.fail(error);
-    } finally {
-      this.receiving = false;
-    }
-    this.flush();
-  }
-
-  /** Sends what may go. */
-  flush(): void {
-    if (!this.isOver) this.sender.pump();
-    this.out.flush();
   }
 
   // Requests ------------------------------------------------------------------------------------------------
@@ -169,7 +102,7 @@ export class ClientConnection implements FrameTaker {
   }
 
   /** Breaks a request off; its asker hears `closed`. */
-  reset(stream: AnswerStream, code: number): void {
+  override reset(stream: AnswerStream, code: number): void {
     if (stream.isClosed) return;
     this.ids.abandoned(stream.id);
     this.out.number(FRAME.reset, stream.id, code);
@@ -193,9 +126,9 @@ export class ClientConnection implements FrameTaker {
     this.wake();
   }
 
-  fail(error: H2Error): void {
+  override fail(error: H2Error): void {
     if (this.isOver) return;
-    this.sayGoaway(error.code);
+    this.sayGoaway(0, error.code);
     this.out.flush();
     this.isOver = true;
     // First, so that whoever hears `closed` can be told why.
@@ -207,30 +140,12 @@ export class ClientConnection implements FrameTaker {
   leave(): void {
     if (this.isOver) return;
     this.isLeaving = true;
-    this.sayGoaway(ERROR.none);
+    this.sayGoaway(0, ERROR.none);
     this.wake();
     this.settleLeaving();
   }
 
-  /** The socket is gone. */
-  close(): void {
-    this.isOver = true;
-    for (const stream of this.streams.values()) this.drop(stream, undefined);
-  }
-
-  private wake(): void {
-    if (!this.receiving) this.host.wake();
-  }
-
-  private sayGoaway(code: number): void {
-    const { out } = this;
-    const bytes = out.frame(8, FRAME.goaway, 0, 0);
-    // Of streams that the server would have opened.
-    writeUint32(bytes, out.payloadAt, 0);
-    writeUint32(bytes, out.payloadAt + 4, code);
-  }
-
-  private drop(stream: AnswerStream, code: number | undefined): void {
+  protected override drop(stream: AnswerStream, code: number | undefined): void {
     this.streams.delete(stream.id);
     stream.resetCode = code;
     this.sender.forget(stream);
@@ -238,8 +153,12 @@ export class ClientConnection implements FrameTaker {
     this.settleLeaving();
   }
 
+  protected override sent(stream: AnswerStream): void {
+    this.settle(stream);
+  }
+
   /** Where both sides have ended, the stream is over. */
-  private settle(stream: WireStream): void {
+  private settle(stream: AnswerStream): void {
     if (!stream.localEnded || !stream.remoteEnded || stream.isClosed) return;
     this.streams.delete(stream.id);
     stream.isClosed = true;
@@ -253,42 +172,13 @@ export class ClientConnection implements FrameTaker {
 
   // Frames --------------------------------------------------------------------------------------------------
 
-  frame(type: number, flags: number, id: number, bytes: Buffer, from: number, to: number): void {
-    if (!this.isGreeted) {
-      // RFC 9113 3.4.
-      if (type !== FRAME.settings || (flags & FLAG.ack) !== 0) {
-        throw wrong('The first frame is not SETTINGS');
-      }
-      this.isGreeted = true;
-    }
-    if (this.block.streamId !== 0 && (type !== FRAME.continuation || id !== this.block.streamId)) {
-      throw wrong('A head is interrupted');
-    }
-    switch (type) {
-      case FRAME.data:
-        return this.onData(flags, id, bytes, from, to);
-      case FRAME.headers:
-        return this.onHeaders(flags, id, bytes, from, to);
-      case FRAME.reset:
-        return this.onReset(id, bytes, from, to);
-      case FRAME.settings:
-        return this.onSettings(flags, id, bytes, from, to);
-      case FRAME.pushPromise:
-        throw wrong('A push was promised, which we do not take');
-      case FRAME.ping:
-        return this.onPing(flags, id, bytes, from, to);
-      case FRAME.goaway:
-        return this.onGoaway(id, bytes, from, to);
-      case FRAME.windowUpdate:
-        return this.onWindowUpdate(id, bytes, from, to);
-      case FRAME.continuation:
-        return this.onContinuation(flags, bytes, from, to);
-      default:
-      // PRIORITY says nothing any more, and a type that is not known is ignored (RFC 9113 5.3.2, 5.5).
-    }
-  }
-
-  private onData(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
+  protected override onData(
+    flags: number,
+    id: number,
+    bytes: Buffer,
+    from: number,
+    to: number,
+  ): void {
     this.ids.requireOpened(id);
     const padding = paddingOf(flags, bytes, from, to);
     const at = (flags & FLAG.padded) === 0 ? from : from + 1;
@@ -297,8 +187,7 @@ export class ClientConnection implements FrameTaker {
     if (!this.incoming.take(to - from)) {
       throw new H2Error(ERROR.flowControl, 'More DATA than the window of the connection');
     }
-    const more = this.incoming.giveBack(to - from);
-    if (more > 0) this.out.number(FRAME.windowUpdate, 0, more);
+    this.giveBack(to - from);
     const stream = this.streams.get(id);
     // We may have broken it off.
     if (stream === undefined) return;
@@ -315,27 +204,13 @@ export class ClientConnection implements FrameTaker {
     this.settle(stream);
   }
 
-  private onHeaders(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
-    this.ids.requireOpened(id);
-    const part = fragmentOf(flags, bytes, from, to);
-    if ((flags & FLAG.endHeaders) === 0) {
-      this.block.begin(id, flags, bytes.subarray(part.from, part.to));
-      return;
-    }
-    this.onHead(id, (flags & FLAG.endStream) !== 0, bytes, part.from, part.to);
-  }
-
-  private onContinuation(flags: number, bytes: Buffer, from: number, to: number): void {
-    const { block, limits } = this;
-    const { streamId: id, endsStream } = block;
-    if (id === 0) throw wrong('CONTINUATION without a head');
-    block.add(bytes.subarray(from, to), limits);
-    if ((flags & FLAG.endHeaders) === 0) return;
-    const whole = block.take();
-    this.onHead(id, endsStream, whole, 0, whole.length);
-  }
-
-  private onHead(id: number, isEnd: boolean, bytes: Buffer, from: number, to: number): void {
+  protected override onHead(
+    id: number,
+    isEnd: boolean,
+    bytes: Buffer,
+    from: number,
+    to: number,
+  ): void {
     // In any case: the table is the connection's.
     const fields = this.decoder.decode(bytes, from, to, this.limits);
     const stream = this.streams.get(id);
@@ -357,70 +232,33 @@ export class ClientConnection implements FrameTaker {
     if (isEnd) this.settle(stream);
   }
 
-  private onReset(id: number, bytes: Buffer, from: number, to: number): void {
-    if (to - from !== 4) throw wrongSize('RST_STREAM', to - from);
+  protected override requireHead(id: number): void {
     this.ids.requireOpened(id);
-    const stream = this.streams.get(id);
-    if (stream !== undefined) this.drop(stream, uint32(bytes, from));
   }
 
-  private onSettings(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
-    if (id !== 0) throw wrong('SETTINGS on a stream');
-    if ((flags & FLAG.ack) !== 0) {
-      if (to > from) throw wrongSize('An acknowledgement of SETTINGS', to - from);
-      return;
-    }
-    const { peer, sender, out } = this;
-    const settings = readSettings(peer, bytes, from, to);
-    const change = settings.windowBytes - peer.windowBytes;
-    this.peer = settings;
-    for (const stream of change === 0 ? [] : this.streams.values()) {
-      if (!stream.outgoing.widen(change)) {
-        throw new H2Error(ERROR.flowControl, 'SETTINGS make a window too large');
-      }
-      sender.opened(stream);
-    }
-    sender.encoder.resize(settings.headerTableBytes);
-    out.frame(0, FRAME.settings, FLAG.ack, 0);
-  }
-
-  private onPing(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
-    if (id !== 0) throw wrong('PING on a stream');
-    if (to - from !== 8) throw wrongSize('PING', to - from);
-    if ((flags & FLAG.ack) !== 0) return this.host.ponged();
-    const answer = this.out.frame(8, FRAME.ping, FLAG.ack, 0);
-    bytes.copy(answer, this.out.payloadAt, from, to);
+  protected override onReset(stream: AnswerStream, code: number): void {
+    this.drop(stream, code);
   }
 
   /** What it does not name was never looked at; what it names is still answered (RFC 9113 6.8). */
-  private onGoaway(id: number, bytes: Buffer, from: number, to: number): void {
-    if (id !== 0) throw wrong('GOAWAY on a stream');
-    if (to - from < 8) throw wrongSize('GOAWAY', to - from);
-    const last = uint31(bytes, from);
+  protected override onGoaway(lastId: number): void {
     this.isLeaving = true;
     for (const stream of this.streams.values()) {
-      if (stream.id > last) this.drop(stream, ERROR.refusedStream);
+      if (stream.id > lastId) this.drop(stream, ERROR.refusedStream);
     }
     this.settleLeaving();
   }
 
-  private onWindowUpdate(id: number, bytes: Buffer, from: number, to: number): void {
-    if (to - from !== 4) throw wrongSize('WINDOW_UPDATE', to - from);
-    const more = uint31(bytes, from);
-    if (id === 0) {
-      if (more === 0) throw wrong('WINDOW_UPDATE of nothing');
-      if (!this.sender.window.widen(more)) {
-        throw new H2Error(ERROR.flowControl, 'The window of the connection gets too large');
-      }
-      for (const stream of this.streams.values()) this.sender.opened(stream);
-      return;
-    }
-    this.ids.requireOpened(id);
-    const stream = this.streams.get(id);
-    if (stream === undefined) return;
-    if (more === 0) this.reset(stream, ERROR.protocol);
-    else if (stream.outgoing.widen(more)) this.sender.opened(stream);
-    else this.reset(stream, ERROR.flowControl);
+  protected override agreed(): void {
+    // Nothing waits for it.
+  }
+
+  protected override ponged(): void {
+    this.host.ponged();
+  }
+
+  protected override bothered(): void {
+    // A server may ask as much as it likes.
   }
 }
 
@@ -428,12 +266,4 @@ export class ClientConnection implements FrameTaker {
 function isInterim(fields: readonly Field[]): boolean {
   const [first] = fields;
   return first?.name === ':status' && first.value.startsWith('1');
-}
-
-function wrong(message: string): H2Error {
-  return new H2Error(ERROR.protocol, message);
-}
-
-function wrongSize(what: string, size: number): H2Error {
-  return new H2Error(ERROR.frameSize, `${what} has ${size} bytes`);
 }
